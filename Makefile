@@ -1,0 +1,47 @@
+# Lockgate. Every target sets itself up: a virtual environment from pinned, hashed requirements. Needs Python 3.11+, git and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+LOCK   := requirements/dev.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format up bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml
+	@$(PYTHON) tools/setup.py $(VENV) requirements/demo.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
+	@$(PYTHON) tools/setup.py $(VENV) requirements/dev.txt
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## tell the whole story on the flights of 2013 (report in .demo/report.json)
+	@$(BIN)/python -m demo
+
+test: check ## run every test and check that CI runs
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.dev ## lint, types, floors
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.dev ## format the code and mend what lint can mend
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
+
+up: $(VENV)/.demo ## start a server on an empty home: pages on http://127.0.0.1:7070, inference on :7080
+	@$(BIN)/lockgate up
+
+bench: $(VENV)/.dev ## run the benchmarks
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev ## compile the pinned, hashed requirements anew
+	@$(PYTHON) tools/lock.py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .demo .lockgate .mypy_cache .ruff_cache .pytest_cache .hypothesis

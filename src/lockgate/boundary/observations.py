@@ -1,0 +1,69 @@
+"""Observation blocks: what the data plane tells the control plane of what it saw.
+
+A worker closes a block every 200 ms while there is traffic. A block has an id (worker, incarnation, sequence), so that sending it
+twice counts once. Its cells are counted under the revision by which each request was *assigned*, never the one at completion; no
+cell spans two revisions, so one routing weight belongs to each cell.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockgate.boundary.routes import Revision
+
+FAILED = 1  # bit 0 of a unit's outcome; bit 1 + i says that quantile i's threshold was exceeded
+
+
+class UnitOutcome(msgspec.Struct, frozen=True, array_like=True):
+    """One completed request of one unit: its key (the unit under the rollout's salt) and what happened, as bits."""
+
+    key: int
+    bits: int
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What one arm of one model did under one revision within one block."""
+
+    model: str
+    version: int
+    revision: Revision
+    completed: int  # answered or failed; shed and malformed requests are not among them
+    failures: dict[str, int]  # kind (error, timeout, shape, …) → count
+    latency: dict[int, int]  # boundary.histogram counts of the runtime's time, without queueing
+    thresholds_id: int = 0
+    exceeded: tuple[int, ...] = ()  # for each quantile: requests above the arm's threshold
+    units: tuple[UnitOutcome, ...] = ()  # in the order of completion; only while a rollout with a sticky unit runs
+    first_at: float = 0.0  # Unix seconds
+    last_at: float = 0.0
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """One label that came in, joined with its prediction by the prediction id itself (see boundary.predictions)."""
+
+    prediction_id: str
+    model: str
+    version: int
+    revision: Revision
+    key: int
+    score: float
+    label: float
+    at: float  # Unix seconds: when the truth became known, as the caller says
+    answered_at: float  # Unix seconds: when the prediction was made
+
+
+class Block(msgspec.Struct, frozen=True):
+    worker: str
+    incarnation: str
+    sequence: int
+    opened_at: float
+    closed_at: float
+    cells: tuple[Cell, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    records_logged: int = 0
+    records_dropped: int = 0
+    rejected: int = 0  # requests that were the caller's fault (4xx)
+    shed: int = 0  # 429
+
+    @property
+    def id(self) -> tuple[str, str, int]:
+        return self.worker, self.incarnation, self.sequence

@@ -1,0 +1,85 @@
+"""The route table: what the control plane tells the data plane. Immutable; a change is a new table with a higher revision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Revision(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Never goes backwards: `epoch` rises when state is restored from a backup, `n` with every change."""
+
+    epoch: int = 0
+    n: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.n}"
+
+    @classmethod
+    def parse(cls, text: str) -> Revision:
+        epoch, _, n = text.partition(".")
+        return cls(int(epoch), int(n))
+
+
+class Role(StrEnum):
+    CHAMPION = "champion"  # the version in use
+    CANARY = "canary"  # the version on trial
+    RETAINED = "retained"  # kept warm so that a roll-back needs no load
+    PINNED = "pinned"  # answers only when asked for by its version (Staging)
+
+
+class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: int
+    digest: str  # of the package's manifest
+    role: Role
+    weight: float = 0.0  # 0..1, share of units
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Latencies above which an answer counts as an exceedance; one entry for each quantile of the judge.
+
+    The canary's threshold is looser than the champion's (1.25 × + 2 ms by default), because nobody is hurt by 20 µs.
+    """
+
+    id: int
+    quantiles: tuple[float, ...]
+    champion: tuple[float, ...]  # seconds
+    canary: tuple[float, ...]  # seconds
+
+
+class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The event that is judged when a label comes: `missed` = the label is true and the score was below the threshold."""
+
+    event: str  # missed | false_alarm | wrong
+    threshold: float
+
+
+class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one model's requests are answered. Arms on trial stand before the champion (see `selector.choose`)."""
+
+    model: str
+    arms: tuple[Arm, ...]
+    salt: str = ""
+    unit: str = "request"  # request | header:NAME | field:NAME
+    rollout: str | None = None
+    thresholds: Thresholds | None = None
+
+    @property
+    def champion(self) -> Arm | None:
+        return next((arm for arm in self.arms if arm.role is Role.CHAMPION), None)
+
+    @property
+    def canary(self) -> Arm | None:
+        return next((arm for arm in self.arms if arm.role is Role.CANARY), None)
+
+
+class RouteTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    revision: Revision = Revision()
+    routes: tuple[Route, ...] = ()
+
+    def route(self, model: str) -> Route | None:
+        return next((route for route in self.routes if route.model == model), None)
+
+    def digests(self) -> frozenset[str]:
+        return frozenset(arm.digest for route in self.routes for arm in route.arms)

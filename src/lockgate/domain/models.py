@@ -1,0 +1,90 @@
+"""Registered models, their immutable versions, the stages they stand in, the requests to move them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from lockgate.domain.verdicts import GateResult
+
+
+class Stage(StrEnum):
+    NONE = "None"
+    STAGING = "Staging"
+    PRODUCTION = "Production"
+    ARCHIVED = "Archived"
+
+
+CHAMPION = "champion"  # the alias that is kept in step with Production
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    name: str
+    created_at: datetime
+    latest_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """Immutable but for its stage. `digest` pins the package, `evaluation` and `reference` are artifacts of their own."""
+
+    model: str
+    version: int
+    digest: str
+    run: str
+    author: str
+    created_at: datetime
+    dirty: bool
+    stage: Stage = Stage.NONE
+    metrics: dict[str, float] = field(default_factory=dict)
+    gates: tuple[GateResult, ...] = ()
+    evaluation: str | None = None  # digest: one row for each held-out example
+    reference: str | None = None  # digest: the distribution of the training features and of the predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    model: str
+    name: str
+    version: int
+
+
+class RequestState(StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class Vote(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One person's yes or no."""
+
+    by: str
+    vote: Vote
+    at: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRequest:
+    """A question to people: may this version move to that stage? It speaks of one digest."""
+
+    id: str
+    model: str
+    version: int
+    digest: str
+    to_stage: Stage
+    requester: str
+    created_at: datetime
+    comment: str = ""
+    state: RequestState = RequestState.OPEN
+    decisions: tuple[Decision, ...] = ()
+    closed_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""The project file: composes the specs of the stages and reports all faults at once."""

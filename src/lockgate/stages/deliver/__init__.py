@@ -1,0 +1,1 @@
+"""How does it come to users, and does it stay?"""

@@ -1,0 +1,1 @@
+"""What has the world done to it?"""

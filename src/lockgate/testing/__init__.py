@@ -1,0 +1,1 @@
+"""Every port in memory, a virtual clock, builders and contract checks: public, for tests of your own."""
