@@ -63,6 +63,8 @@ class Block(msgspec.Struct, frozen=True):
     records_dropped: int = 0
     rejected: int = 0  # requests that were the caller's fault (4xx)
     shed: int = 0  # 429
+    unassigned: int = 0  # answered, but not assigned by the table (unit missing, an arm not ready): no evidence
+    cells_dropped: int = 0  # cells that found no room while the control plane was away
 
     @property
     def id(self) -> tuple[str, str, int]:

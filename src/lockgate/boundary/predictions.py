@@ -2,6 +2,9 @@
 
 An id carries the version, the revision by which the request was assigned, the unit's key, the score and the time, and a MAC over
 all of it and the model's name: it cannot be forged, and it cannot be moved to another model. 56 characters of URL-safe base 64.
+
+Revision 0.0 marks an answer that no table assigned (asked for by version, without its unit, or in place of a version that
+failed): its label tells how good the version is, and is no evidence for or against an arm.
 """
 
 from __future__ import annotations

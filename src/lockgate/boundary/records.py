@@ -47,7 +47,7 @@ def frames(content: bytes, offset: int = 0) -> Iterator[tuple[int, Record]]:
         length, checksum = HEADER.unpack_from(content, offset)
         start = offset + HEADER.size
         payload = content[start : start + length]
-        if len(payload) < length or crc32(payload) != checksum:
+        if not length or len(payload) < length or crc32(payload) != checksum:  # zeros are what a lost page leaves
             return
         offset = start + length
         yield offset, _decoder.decode(payload)

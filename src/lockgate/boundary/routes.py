@@ -6,6 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
+from lockgate.kernel.errors import Invalid
+
+_TRUE = 0.5  # labels at or above it are true
+
 
 class Revision(msgspec.Struct, frozen=True, order=True, array_like=True):
     """Never goes backwards: `epoch` rises when state is restored from a backup, `n` with every change."""
@@ -48,11 +52,33 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary: tuple[float, ...]  # seconds
 
 
+def is_true(label: float) -> bool:
+    return label >= _TRUE
+
+
 class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The event that is judged when a label comes: `missed` = the label is true and the score was below the threshold."""
 
     event: str  # missed | false_alarm | wrong
     threshold: float
+
+    def happened(self, score: float, label: float) -> bool:
+        """Whether the event came about for one labelled prediction: the one definition, for judge, gates and watch.
+
+        A label is true at 0.5 and above. missed: true, and the score below the threshold. false_alarm: false, and the score at
+        or above it. wrong: either.
+
+        Raises:
+            Invalid: `event` is none of the three.
+        """
+        told, truth = score >= self.threshold, is_true(label)
+        if self.event == "missed":
+            return truth and not told
+        if self.event == "false_alarm":
+            return told and not truth
+        if self.event == "wrong":
+            return told != truth
+        raise Invalid(f"label event {self.event!r} found, one of missed, false_alarm, wrong expected")
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ class Action(StrEnum):
     STAGE_APPLIED = "model:stage:applied"
     STAGE_ARCHIVED = "model:stage:archived"
     ALIAS_SET = "model:alias:set"
+    ALIAS_REMOVED = "model:alias:removed"
     COMMENT_ADDED = "model:comment:added"
     ROLLOUT_STARTED = "rollout:plan:started"
     ROLLOUT_STEPPED = "rollout:weight:set"

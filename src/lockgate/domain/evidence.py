@@ -50,4 +50,5 @@ class JournalRow:
     observations: tuple[Observation, ...]
     verdict: JudgeVerdict
     evidence: dict[str, float] = field(default_factory=dict)
+    extensions: int = 0  # of the rollout, when the judge looked
     observed_until: float = 0.0  # Unix seconds of the last observation in it

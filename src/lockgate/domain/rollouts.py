@@ -27,7 +27,8 @@ class Phase(StrEnum):
 class Signal(StrEnum):
     READY = "ready"  # every live worker can answer with the version
     UNLOADABLE = "unloadable"  # a worker reported that it cannot
-    SAFE = "safe"
+    SAFE = "safe"  # this step is proven, there is a further one
+    PROVEN = "proven"  # the last step is proven; under `replace`: ready
     HARM = "harm"
     INCONCLUSIVE = "inconclusive"
     PAUSE = "pause"
@@ -51,6 +52,8 @@ class JudgePolicy:
     alpha: chance of a false HARM over the whole rollout, however often one looks. beta: of a false SAFE, for each metric.
     metrics: some of errors, latency, labels.
     requests_per_unit: with a sticky unit, its outcome is whether it failed within this many of its first requests.
+    min_units: units of both arms that a step must see before SAFE may be said. A ratio that changes over the day is proven for
+        the hours seen only: let a step see a whole cycle of the traffic. With labels among the metrics, labelled units count.
     max_units: canary units (requests, where the unit is the request) after which a step without verdict is INCONCLUSIVE.
     """
 
@@ -71,7 +74,18 @@ class JudgePolicy:
     latency_allowance: float = 0.002  # seconds
     label_event: LabelEvent | None = None
     requests_per_unit: int = 20
+    min_units: int = 0
     max_units: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a version comes into an environment. steps: weights of the canary, growing, each below 1; none under replace."""
+
+    strategy: Strategy = Strategy.REPLACE
+    steps: tuple[float, ...] = ()
+    unit: str = "request"
+    judge: JudgePolicy = field(default_factory=JudgePolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +136,5 @@ class Rollout:
     ended_at: datetime | None = None
     outcome: Outcome | None = None
     verdict: JudgeVerdict = JudgeVerdict.WAIT  # the judge's last word
+    extensions: int = 0  # how often a person granted a further `max_units` to a rollout that was held
     rows: int = 0  # of its journal

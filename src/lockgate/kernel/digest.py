@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from lockgate.kernel.errors import Invalid
+
 PREFIX = "sha256:"
+_DIGEST = re.compile(PREFIX + "[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def digest_bytes(content: bytes) -> str:
@@ -25,11 +30,22 @@ def digest_file(path: Path) -> str:
 
 def canonical_json(value: Any) -> bytes:
     """The one spelling of a JSON value: sorted keys, no spaces, UTF-8. NaN and infinities have none and are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _canonical(value).encode()
 
 
 def digest_json(value: Any) -> str:
     return digest_bytes(canonical_json(value))
+
+
+def digits(digest: str) -> str:
+    """The 64 digits of a digest: safe as a file's name.
+
+    Raises:
+        Invalid: it is no digest.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise Invalid(f"{digest!r:.100} is no digest: {PREFIX} and 64 hexadecimal digits (0-9, a-f) expected")
+    return digest.removeprefix(PREFIX)
 
 
 def short(digest: str) -> str:

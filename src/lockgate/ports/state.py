@@ -18,6 +18,7 @@ from lockgate.domain.events import Event, Happened
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
 from lockgate.domain.models import Alias, ModelVersion, RegisteredModel, TransitionRequest
+from lockgate.domain.projects import ProjectRecord
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run, StepOutput
 
@@ -82,6 +83,7 @@ class Consumed:
     sequence: int
 
 
+PROJECTS = Kind("projects", ProjectRecord, ("model",))
 MODELS = Kind("models", RegisteredModel, ("name",))
 VERSIONS = Kind("versions", ModelVersion, ("model", "version"), ("stage", "digest"))
 ALIASES = Kind("aliases", Alias, ("model", "name"))
@@ -102,6 +104,7 @@ WINDOWS = Kind("windows", WatchWindow, ("model", "version"))
 LEASES = Kind("leases", Lease, ("name",))
 
 KINDS: tuple[Kind[Any], ...] = (
+    PROJECTS,
     MODELS,
     VERSIONS,
     ALIASES,

@@ -1,0 +1,26 @@
+"""A fitted model made ready to travel: what a packaging worker hands back, before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.boundary.manifest import Golden, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """All bytes and descriptions of one model package; manifest and lineage are added by whoever stores it.
+
+    files: name → content of what the runtime loads.
+    environment: library → version that made it.
+    reference: the distribution of the training features and of the predictions, as `stages.watch.reference` encodes it.
+    evaluation: an encoded `domain.evaluation.Evaluation`.
+    """
+
+    runtime: str
+    files: dict[str, bytes]
+    signature: Signature
+    golden: Golden
+    environment: dict[str, str]
+    reference: bytes
+    evaluation: bytes

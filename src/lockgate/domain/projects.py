@@ -1,0 +1,39 @@
+"""A project as the server knows it: where it lies, and what its file said when it was last read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lockgate.domain.rollouts import Plan
+
+
+class Deployment(StrEnum):
+    MANUAL = "manual"  # continuous delivery: a person says go
+    AUTOMATIC = "automatic"  # continuous deployment: the evidence says go
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """need: different people. excluded: of `requester` and `author` (of the version's commit), who may not decide."""
+
+    need: int = 1
+    excluded: tuple[str, ...] = ("requester", "author")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    plan: Plan = field(default_factory=Plan)
+    approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """What the server goes by until the next run reads the project file anew. `watch` is the file's watch part, as JSON."""
+
+    model: str
+    folder: str
+    deployment: Deployment
+    environments: dict[str, Environment] = field(default_factory=dict)
+    watch: dict[str, Any] = field(default_factory=dict)

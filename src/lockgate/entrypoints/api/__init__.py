@@ -1,0 +1,1 @@
+"""The control plane's HTTP: the REST API, the workers' control channel, health and metrics."""

@@ -1,0 +1,99 @@
+"""The control plane's web application: REST, control channel, health, metrics and pages over one world."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from lockgate.entrypoints.api import control, health, problems
+from lockgate.entrypoints.api.guard import Guard
+from lockgate.entrypoints.api.rest import models, requests, rollouts, runs, status, watching
+from lockgate.entrypoints.api.route_watch import INTERVAL, RouteWatch
+from lockgate.entrypoints.reading.desk import Desk
+from lockgate.entrypoints.ui.app import mount_pages
+from lockgate.entrypoints.ui.errors import error_page
+from lockgate.kernel.errors import LockgateError
+from lockgate.usecases.world import World
+
+_MACHINES = ("/api/", "/control/", "/health/", "/metrics", "/openapi.json")
+_ROUTERS = (
+    models.router,
+    requests.router,
+    rollouts.router,
+    runs.router,
+    watching.router,
+    status.router,
+    control.router,
+    health.router,
+)
+
+
+def create_app(
+    world: World,
+    *,
+    home: Path | None,
+    control_token: str,
+    hosts: Collection[str] = (),
+    route_interval: float = INTERVAL,
+) -> FastAPI:
+    """The application, ready for Uvicorn.
+
+    home: the folder in which logs of runs lie. control_token: what workers must show, not empty. hosts: names beside loopback's
+    by which callers may reach it. route_interval: seconds between two looks for a newer route table while workers wait.
+    """
+    if not control_token:
+        raise ValueError("an empty control token would let anybody in")
+    app = FastAPI(title="Lockgate", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.state.desk = Desk(world, home)
+    app.state.control_token = control_token
+    app.state.route_watch = RouteWatch(world.state, route_interval)
+    app.add_middleware(Guard, hosts=hosts)
+    for router in _ROUTERS:
+        app.include_router(router)
+    mount_pages(app)
+    app.add_exception_handler(LockgateError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_surprise)
+    return app
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, LockgateError):
+        raise error
+    if _for_people(request):
+        return error_page(request, problems.status_of(error), error.message, error.hint)
+    return problems.of_error(error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    answer = problems.of_validation(error)
+    return error_page(request, HTTPStatus.NOT_FOUND, "There is no such page.", None) if _for_people(request) else answer
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    if _for_people(request):
+        detail = "There is no such page." if status is HTTPStatus.NOT_FOUND else str(error.detail)
+        return error_page(request, status, detail, None)
+    return problems.problem(status, str(error.detail), headers=error.headers)
+
+
+async def _on_surprise(request: Request, error: Exception) -> Response:
+    """What nobody foresaw: said without its innards, which go to the log."""
+    status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, f"The server made a mistake ({type(error).__name__}); its log says more."
+    return error_page(request, status, detail, None) if _for_people(request) else problems.problem(status, detail)
+
+
+def _for_people(request: Request) -> bool:
+    return not request.url.path.startswith(_MACHINES) and "text/html" in request.headers.get("accept", "")

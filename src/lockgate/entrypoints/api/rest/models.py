@@ -1,0 +1,56 @@
+"""Models, their versions, and what people say about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+
+from lockgate.domain.models import Stage
+from lockgate.entrypoints.api.people import ActorNamed
+from lockgate.entrypoints.api.rest.paging import WindowAsked, page
+from lockgate.entrypoints.api.shapes import EventRow, Model, NewComment, Page, Version, VersionInFull, event_row
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.things import manifest_of, model_named
+from lockgate.ports.state import ALIASES, MODELS, VERSIONS
+from lockgate.usecases.add_comment import add_comment
+from lockgate.usecases.find_things import version_of
+
+router = APIRouter(prefix="/api/v1/models", tags=["models"])
+DeskHere = Annotated[Desk, Depends(desk_of)]
+
+
+@router.get("", response_model=Page[Model])
+def models(desk: DeskHere, asked: WindowAsked) -> Any:
+    return page(desk, MODELS, asked)
+
+
+@router.get("/{model}", response_model=Model)
+def model(desk: DeskHere, model: str) -> Any:
+    with desk.world.state.read() as tx:
+        found = model_named(tx, model)
+        aliases = {alias.name: alias.version for alias in tx.find(ALIASES, model=model)}
+    return Model(name=found.name, created_at=found.created_at, latest_version=found.latest_version, aliases=aliases)
+
+
+@router.get("/{model}/versions", response_model=Page[Version])
+def versions(desk: DeskHere, model: str, asked: WindowAsked, stage: Stage | None = None) -> Any:
+    with desk.world.state.read() as tx:
+        model_named(tx, model)
+    return page(desk, VERSIONS, asked, model=model, stage=stage.value if stage else None)
+
+
+@router.get("/{model}/versions/{version}", response_model=VersionInFull)
+def version(desk: DeskHere, model: str, version: int) -> Any:
+    """With gates, metrics, and the package's manifest: files, signature, golden rows, lineage."""
+    with desk.world.state.read() as tx:
+        found = version_of(tx, model, version)
+    manifest = manifest_of(desk.world.artifacts, found.digest)
+    shape = Version.model_validate(found)
+    return VersionInFull(**shape.model_dump(), manifest=msgspec.to_builtins(manifest) if manifest else None)
+
+
+@router.post("/{model}/versions/{version}/comments", status_code=201)
+def comment(desk: DeskHere, actor: ActorNamed, model: str, version: int, body: NewComment) -> EventRow:
+    return event_row(add_comment(desk.world, model, version, actor, body.text))

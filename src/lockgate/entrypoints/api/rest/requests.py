@@ -1,0 +1,53 @@
+"""Transition requests: asked by one person, decided by another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+
+from lockgate.domain.models import RequestState
+from lockgate.entrypoints.api.people import ActorNamed
+from lockgate.entrypoints.api.rest.paging import WindowAsked, page
+from lockgate.entrypoints.api.shapes import NewRequest, Page, Request, Verdict
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.ports.state import REQUESTS
+from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
+from lockgate.usecases.find_things import request_by
+from lockgate.usecases.request_transition import request_transition
+
+router = APIRouter(prefix="/api/v1/requests", tags=["requests"])
+DeskHere = Annotated[Desk, Depends(desk_of)]
+
+
+@router.get("", response_model=Page[Request])
+def requests(desk: DeskHere, asked: WindowAsked, model: str | None = None, state: RequestState | None = None) -> Any:
+    return page(desk, REQUESTS, asked, model=model, state=state.value if state else None)
+
+
+@router.get("/{id}", response_model=Request)
+def request(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
+    with desk.world.state.read() as tx:
+        return request_by(tx, id)
+
+
+@router.post("", status_code=201, response_model=Request)
+def create(desk: DeskHere, actor: ActorNamed, body: NewRequest) -> Any:
+    return request_transition(desk.world, body.model, body.version, body.to_stage, actor, body.comment)
+
+
+@router.post("/{id}/approve", response_model=Request)
+def approve(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+    """One person's yes. The one that completes the quorum opens the way in the same transaction."""
+    return approve_request(desk.world, id, actor, body.comment if body else "")
+
+
+@router.post("/{id}/reject", response_model=Request)
+def reject(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+    return reject_request(desk.world, id, actor, body.comment if body else "")
+
+
+@router.post("/{id}/cancel", response_model=Request)
+def cancel(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+    """Its requester takes a request back."""
+    return cancel_request(desk.world, id, actor, body.comment if body else "")

@@ -1,0 +1,59 @@
+"""What is live, with whom, since when; and who answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from lockgate.boundary.routes import RouteTable
+from lockgate.entrypoints.api.shapes import Live, PackageState, Status, Worker
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.live import live_models, live_workers
+from lockgate.ports import state as kept
+from lockgate.ports.state import INBOX, MODELS, ROUTES, WORKERS, Reader
+
+router = APIRouter(prefix="/api/v1", tags=["status"])
+DeskHere = Annotated[Desk, Depends(desk_of)]
+
+
+@router.get("/status")
+def status(desk: DeskHere) -> Status:
+    now = desk.world.clock.now()
+    with desk.world.state.read() as tx:
+        published = tx.get(ROUTES, "current")
+        names = [model.name for model in tx.find(MODELS)]
+        return Status(
+            at=now,
+            revision=str((published.table if published else RouteTable()).revision),
+            models=[Live.model_validate(one) for one in live_models(tx, names).values()],
+            workers=_workers(tx, now),
+            inbox=tx.count(INBOX),
+        )
+
+
+@router.get("/workers")
+def workers(desk: DeskHere) -> list[Worker]:
+    """Every process of the data plane that was heard of, with the table it routes by and the packages it holds."""
+    with desk.world.state.read() as tx:
+        return _workers(tx, desk.world.clock.now())
+
+
+def _workers(tx: Reader, now: datetime) -> list[Worker]:
+    alive = {one.incarnation for one in live_workers(tx, now)}
+    return [_worker(one, alive=one.incarnation in alive) for one in tx.find(WORKERS)]
+
+
+def _worker(worker: kept.Worker, *, alive: bool) -> Worker:
+    said = worker.acknowledgement
+    return Worker(
+        worker=said.worker,
+        incarnation=said.incarnation,
+        alive=alive,
+        seen_at=datetime.fromtimestamp(worker.seen_at, UTC),
+        revision=str(said.revision),
+        applied_at=datetime.fromtimestamp(said.applied_at, UTC),
+        packages={digest: PackageState.model_validate(state) for digest, state in said.packages.items()},
+        rss_bytes=said.rss_bytes,
+    )

@@ -1,0 +1,46 @@
+"""Waits for a newer route table on behalf of all workers: one read of the state per interval, however many wait.
+
+The table may have been changed by another process, so a notification inside this one would not do: the state is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from lockgate.boundary.routes import Revision, RouteTable
+from lockgate.ports.state import ROUTES, State
+
+INTERVAL = 0.04  # seconds: half of it, on average, is what a roll-back waits here
+
+
+class RouteWatch:
+    def __init__(self, state: State, interval: float = INTERVAL) -> None:
+        self._state = state
+        self._interval = interval
+        self._next: asyncio.Task[RouteTable] | None = None
+
+    async def newer_than(self, after: Revision, wait: float) -> RouteTable | None:
+        """The table in force, as soon as its revision is higher than `after`; None if it is not within `wait` seconds."""
+        table = await asyncio.to_thread(self.current)
+        try:
+            async with asyncio.timeout(wait):
+                while table.revision <= after:
+                    table = await self._shared()
+        except TimeoutError:
+            return None
+        return table
+
+    def current(self) -> RouteTable:
+        with self._state.read() as tx:
+            published = tx.get(ROUTES, "current")
+        return published.table if published else RouteTable()
+
+    async def _shared(self) -> RouteTable:
+        """The next read, which all who wait now share; a worker that goes away does not take it from the others."""
+        if self._next is None or self._next.done():
+            self._next = asyncio.create_task(self._read_soon())
+        return await asyncio.shield(self._next)
+
+    async def _read_soon(self) -> RouteTable:
+        await asyncio.sleep(self._interval)
+        return await asyncio.to_thread(self.current)

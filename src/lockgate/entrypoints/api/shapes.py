@@ -1,0 +1,345 @@
+"""What the REST API answers and takes. The shapes are read off the domain's values by attribute and stay when those move."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from lockgate.domain.events import Event
+from lockgate.domain.models import RequestState, Stage, Vote
+from lockgate.domain.rollouts import Phase, Strategy
+from lockgate.domain.runs import RunStatus, StepStatus
+from lockgate.domain.verdicts import GateVerdict, JudgeVerdict
+
+T = TypeVar("T")
+Comment = Annotated[str, StringConstraints(max_length=65_535)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Body(BaseModel):
+    """What a caller sends: unknown fields are faults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Shape, Generic[T]):
+    """`total` counts all that fit the question; `items` are those from `offset` on."""
+
+    items: list[T]
+    total: int
+    offset: int
+    limit: int
+
+
+class Gate(Shape):
+    gate: str
+    rule: str
+    verdict: GateVerdict
+    detail: str
+    measured: dict[str, Any]
+
+
+class Model(Shape):
+    name: str
+    created_at: datetime
+    latest_version: int
+    aliases: dict[str, int] = {}
+
+
+class Version(Shape):
+    model: str
+    version: int
+    digest: str
+    stage: Stage
+    run: str
+    author: str
+    created_at: datetime
+    dirty: bool
+    metrics: dict[str, float]
+    gates: list[Gate]
+    evaluation: str | None
+    reference: str | None
+
+
+class VersionInFull(Version):
+    """With the package's manifest; null where the package is not in the store."""
+
+    manifest: dict[str, Any] | None
+
+
+class Decision(Shape):
+    by: str
+    vote: Vote
+    at: datetime
+    comment: str
+
+
+class Request(Shape):
+    id: str
+    model: str
+    version: int
+    digest: str
+    to_stage: Stage
+    requester: str
+    created_at: datetime
+    comment: str
+    state: RequestState
+    decisions: list[Decision]
+    closed_at: datetime | None
+
+
+class RampStep(Shape):
+    epoch: int
+    n: int
+    weight: float
+    at: datetime
+
+
+class Margin(Shape):
+    ratio: float
+    floor: float
+
+
+class Judge(Shape):
+    alpha: float
+    beta: float
+    metrics: list[str]
+    margins: dict[str, Margin]
+    quantiles: list[float]
+    requests_per_unit: int
+    min_units: int
+    max_units: int
+
+
+class Outcome(Shape):
+    verdict: JudgeVerdict | None
+    metrics: list[str]
+    detail: str
+    requests: int
+    exposed_requests: int
+    exposed_units: int
+    crossed_at: datetime | None
+    enforced_at: datetime | None
+
+
+class Rollout(Shape):
+    id: str
+    model: str
+    environment: str
+    version: int
+    digest: str
+    baseline: int | None
+    baseline_digest: str | None
+    strategy: Strategy
+    steps: list[float]
+    step: int
+    phase: Phase
+    verdict: JudgeVerdict
+    started_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    unit: str
+    request: str | None
+    extensions: int
+    judge: Judge
+    ramp: list[RampStep]
+    outcome: Outcome | None
+    rows: int
+
+
+class Arm(Shape):
+    """Counts since the rollout began. p50 and p99: seconds of the runtime's time, null before the first request."""
+
+    version: int | None
+    completed: int
+    failed: int
+    timed: int
+    exceeded: list[int]
+    labelled: int
+    events: int
+    p50: float | None
+    p99: float | None
+
+
+class Series(Shape):
+    """Columns of equal length. at: Unix seconds; harm, safe: natural logarithms of e-values by metric (`all`: their weighted sum).
+
+    bounds: where harm and safe are proven: ln(1/α), ln(1/β).
+    """
+
+    at: list[float]
+    requests: list[int]
+    weight: list[float]
+    step: list[int]
+    harm: dict[str, list[float | None]]
+    safe: dict[str, list[float | None]]
+    bounds: dict[Literal["harm", "safe"], float]
+    rows: int
+
+
+class RolloutInFull(Rollout):
+    arms: dict[Literal["canary", "baseline"], Arm]
+    series: Series
+
+
+class Step(Shape):
+    name: str
+    kind: str
+    status: StepStatus
+    fingerprint: str | None
+    output: str | None
+    started_at: datetime | None
+    seconds: float | None
+    log: str | None
+    error: str | None
+
+
+class Run(Shape):
+    id: str
+    model: str
+    status: RunStatus
+    created_at: datetime
+    finished_at: datetime | None
+    actor: str
+    author: str
+    cause: str
+    commit: str | None
+    dirty: bool
+    params: dict[str, Any]
+    data: dict[str, str]
+    metrics: dict[str, float]
+    gates: list[Gate]
+    version: int | None
+    error: str | None
+    steps: list[Step]
+
+
+class EventRow(Shape):
+    seq: int
+    action: str
+    actor: str
+    authenticated: bool
+    at: datetime
+    subject: str
+    model: str
+    version: int
+    details: dict[str, Any]
+    prev_hash: str
+    hash: str
+
+
+def event_row(event: Event) -> EventRow:
+    happened = event.happened
+    return EventRow(
+        seq=event.seq,
+        action=happened.action.value,
+        actor=happened.actor,
+        authenticated=happened.authenticated,
+        at=happened.at,
+        subject=happened.subject,
+        model=happened.model,
+        version=happened.version,
+        details=happened.details,
+        prev_hash=event.prev_hash,
+        hash=event.hash,
+    )
+
+
+class Events(Shape):
+    """`after` of the next question; null when this was the end."""
+
+    items: list[EventRow]
+    next_after: int | None
+
+
+class PackageState(Shape):
+    readiness: str
+    reason: str
+
+
+class Worker(Shape):
+    """alive: the newest process in its place, and heard lately. seen_at: by the control plane's clock."""
+
+    worker: str
+    incarnation: str
+    alive: bool
+    seen_at: datetime
+    revision: str
+    applied_at: datetime
+    packages: dict[str, PackageState]
+    rss_bytes: int
+
+
+class Finding(Shape):
+    id: str
+    model: str
+    version: int
+    kind: str
+    at: datetime
+    detail: str
+    measured: dict[str, Any]
+
+
+class Trigger(Shape):
+    id: str
+    model: str
+    finding: str
+    action: str
+    decision: str
+    reason: str
+    at: datetime
+    job: str | None
+
+
+class Live(Shape):
+    model: str
+    version: int | None
+    share: float
+    since: datetime | None
+    by: str | None
+    staging: int | None
+    rollout: str | None
+    on_trial: int | None
+    trial_share: float
+
+
+class Status(Shape):
+    """`inbox`: blocks of observations that wait for the controller."""
+
+    at: datetime
+    revision: str
+    models: list[Live]
+    workers: list[Worker]
+    inbox: int
+
+
+class NewRequest(Body):
+    model: Name
+    version: int = Field(ge=1)
+    to_stage: Stage
+    comment: Comment = ""
+
+
+class Verdict(Body):
+    comment: Comment = ""
+
+
+class NewRollout(Body):
+    model: Name
+    version: int = Field(ge=1)
+    environment: Literal["staging", "production"] = "production"
+    strategy: Strategy | None = Field(None, description="Instead of the one that the project file names.")
+
+
+class Reason(Body):
+    reason: Comment = ""
+
+
+class NewComment(Body):
+    text: Annotated[str, StringConstraints(min_length=1, max_length=65_535)]

@@ -1,0 +1,80 @@
+"""What is live: which version answers which share of a model's traffic, since when, and who brought it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lockgate.boundary.acknowledgements import Acknowledgement
+from lockgate.domain.events import Action
+from lockgate.domain.models import ModelVersion, Stage
+from lockgate.domain.rollouts import Phase, Rollout
+from lockgate.ports.state import ROLLOUTS, VERSIONS, WORKERS, Reader
+from lockgate.stages.deliver.readiness import Seen, live
+from lockgate.stages.deliver.rollout import weight
+
+PRODUCTION = "production"
+PATIENCE = 10.0  # seconds without a word after which a worker no longer counts as alive
+UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """version: what stands in Production, None if nothing does. share: of units that it answers, 0..1.
+
+    on_trial, trial_share: the version of the rollout under way, and what it answers.
+    """
+
+    model: str
+    version: int | None
+    share: float
+    since: datetime | None
+    by: str | None
+    staging: int | None
+    rollout: str | None
+    on_trial: int | None
+    trial_share: float
+
+
+def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
+    """For each model named; the number of reads hardly grows with the number of models."""
+    production = {one.model: one for one in tx.find(VERSIONS, stage=Stage.PRODUCTION.value)}
+    staging = {one.model: one for one in tx.find(VERSIONS, stage=Stage.STAGING.value)}
+    trials = {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
+    return {name: _live(tx, name, production.get(name), staging.get(name), trials.get(name)) for name in models}
+
+
+def rollouts_under_way(tx: Reader) -> list[Rollout]:
+    return [rollout for phase in UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value)]
+
+
+def _live(
+    tx: Reader, model: str, standing: ModelVersion | None, staged: ModelVersion | None, trial: Rollout | None
+) -> Live:
+    since, by = entered_stage(tx, standing) if standing else (None, None)
+    share = weight(trial) if trial else 0.0
+    return Live(
+        model=model,
+        version=standing.version if standing else None,
+        share=1.0 - share if standing else 0.0,
+        since=since,
+        by=by,
+        staging=staged.version if staged else None,
+        rollout=trial.id if trial else None,
+        on_trial=trial.version if trial else None,
+        trial_share=share,
+    )
+
+
+def entered_stage(tx: Reader, version: ModelVersion) -> tuple[datetime | None, str | None]:
+    """When the version came to the stage where it stands, and who brought it there, as its events tell."""
+    subject = f"{version.model}/{version.version}"
+    for event in tx.events(subject=subject, newest_first=True, limit=50):
+        if event.happened.action is Action.STAGE_APPLIED:
+            return event.happened.at, event.happened.actor
+    return None, None
+
+
+def live_workers(tx: Reader, now: datetime) -> list[Acknowledgement]:
+    seen = [Seen(worker.seen_at, worker.acknowledgement) for worker in tx.find(WORKERS)]
+    return live(seen, now.timestamp(), PATIENCE)

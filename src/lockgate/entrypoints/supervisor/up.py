@@ -1,0 +1,173 @@
+"""Start a home's processes (control plane, controller, runner, data plane), watch over them until a signal comes, stop them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from lockgate.entrypoints.supervisor.children import Child
+from lockgate.kernel.errors import Conflict, LockgateError, Unavailable
+from lockgate.wiring.home import Home
+
+LOOK_EVERY = 0.05  # seconds
+DRAIN = 10.0  # seconds the data plane has to finish what is under way
+STOP = 5.0  # seconds the others have
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    host: str = "127.0.0.1"
+    port: int = 7070
+    data_port: int = 7080
+    workers: int = 1
+
+    @property
+    def control(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def data(self) -> str:
+        return f"http://{self.host}:{self.data_port}"
+
+
+def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises:
+        Conflict: a server lives on this home already, or a port is taken. Unavailable: a process does not come up.
+    """
+    home.prepare()
+    with only_one(home):
+        for port in (addresses.port, addresses.data_port):
+            check_free(addresses.host, port)
+        children = [Child(name, argv, home.logs / f"{name}.log") for name, argv in commands(home, addresses).items()]
+        stopping = _stop_on_signal()
+        try:
+            _start(home, addresses, children, stopping)
+            if not stopping():
+                on_ready(children)
+            while not stopping():
+                restarted = [child for child in children if child.keep_running(time.monotonic())]
+                if restarted:
+                    _write_server(home, addresses, children)
+                time.sleep(LOOK_EVERY)
+        finally:
+            home.server.unlink(missing_ok=True)
+            for child in reversed(children):
+                child.stop(DRAIN if child.name == "gateway" else STOP)
+
+
+def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
+    python = [sys.executable, "-m"]
+    own = ["--home", str(home.folder), "--watch-stdin"]
+    gateway = ["--host", addresses.host, "--port", str(addresses.data_port), "--workers", str(addresses.workers)]
+    gateway += ["--control", addresses.control, "--home", str(home.data_plane), "--artifacts", str(home.artifacts)]
+    return {
+        "control": [*python, "lockgate.entrypoints.api", *own, "--host", addresses.host, "--port", str(addresses.port)],
+        "controller": [*python, "lockgate.entrypoints.controller", *own],
+        "runner": [*python, "lockgate.entrypoints.runner", *own],
+        "gateway": [*python, "lockgate.serving", *gateway, "--secrets", str(home.secrets), "--watch-stdin"],
+    }
+
+
+@contextmanager
+def only_one(home: Home) -> Iterator[None]:
+    """Hold the home's lock; the kernel lets go of it whatever becomes of this process."""
+    with (home.folder / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise Conflict(
+                f"a server (process {lock.read().strip() or 'unknown'}) already lives on {home.folder}",
+                hint="Use it, or stop it first.",
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def check_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            hint = "Stop what listens there, or choose another with --port and --data-port."
+            raise Conflict(f"port {port} on {host} is taken: {error.strerror}", hint=hint) from error
+
+
+def _start(home: Home, addresses: Addresses, children: list[Child], stopping: Callable[[], bool]) -> None:
+    for child in children:
+        child.start()
+    _write_server(home, addresses, children)
+    patience = time.monotonic() + 60.0
+    for name, url in (("control", f"{addresses.control}/health/ready"), ("gateway", f"{addresses.data}/v2/health/live")):
+        while not _answers(url):
+            if stopping():
+                return
+            if time.monotonic() > patience:
+                raise Unavailable(f"the {name} did not answer within a minute", hint=f"Read why in {home.logs / name}.log")
+            for child in children:
+                child.keep_running(time.monotonic())
+            time.sleep(LOOK_EVERY)
+    _write_server(home, addresses, children)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)  # noqa: PLR2004
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _write_server(home: Home, addresses: Addresses, children: list[Child]) -> None:
+    content = {
+        "pid": os.getpid(),
+        "control": addresses.control,
+        "data": addresses.data,
+        "processes": {child.name: child.process.pid for child in children if child.process},
+    }
+    draft = home.server.with_suffix(".draft")
+    draft.write_text(json.dumps(content, indent=2) + "\n")
+    draft.replace(home.server)
+
+
+def _stop_on_signal() -> Callable[[], bool]:
+    received: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    signal.signal(signal.SIGTERM, remember)
+    signal.signal(signal.SIGINT, remember)
+    return lambda: bool(received)
+
+
+def server_of(home: Home) -> dict[str, object]:
+    """What `up` wrote of the server that lives on a home.
+
+    Raises:
+        Unavailable: none does.
+    """
+    try:
+        content = json.loads(home.server.read_text())
+    except FileNotFoundError:
+        raise Unavailable(f"no server lives on {home.folder}", hint="Start one: lockgate up") from None
+    except json.JSONDecodeError as error:
+        raise LockgateError(f"{home.server} cannot be read: {error}") from error
+    return dict(content)

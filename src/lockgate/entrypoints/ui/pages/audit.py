@@ -1,0 +1,57 @@
+"""Who did what to which thing, and whether the record is whole. And what watching found."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from lockgate.entrypoints.reading.chain import genuine_all, whole_chain
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.ui.render import render
+from lockgate.ports.state import FINDINGS, MODELS, TRIGGERS
+
+PER_PAGE = 50
+_MOST_PAGES = 100
+
+router = APIRouter(include_in_schema=False)
+DeskHere = Annotated[Desk, Depends(desk_of)]
+PageAsked = Annotated[int, Query(ge=1, le=_MOST_PAGES)]
+
+
+@router.get("/audit")
+def audit(
+    request: Request, desk: DeskHere, model: str = "", page: PageAsked = 1, verify: Literal["", "all"] = ""
+) -> Response:
+    with desk.world.state.read() as tx:
+        found = tx.events(newest_first=True, limit=page * PER_PAGE + 1, model=model or None)
+        names = [one.name for one in tx.find(MODELS)]
+        whole = whole_chain(tx) if verify else None
+    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+    return render(
+        request,
+        "audit.html",
+        events=shown,
+        chain=whole or genuine_all(shown),
+        verified_all=whole is not None,
+        model=model,
+        names=names,
+        page=page,
+        more=len(found) > page * PER_PAGE and page < _MOST_PAGES,
+    )
+
+
+@router.get("/findings")
+def findings(request: Request, desk: DeskHere, model: str = "", page: PageAsked = 1) -> Response:
+    asked = {"model": model} if model else {}
+    with desk.world.state.read() as tx:
+        found = tx.find(FINDINGS, newest_first=True, limit=PER_PAGE, offset=(page - 1) * PER_PAGE, **asked)
+        total = tx.count(FINDINGS, **asked)
+        triggers = tx.find(TRIGGERS, newest_first=True, limit=PER_PAGE * 4, **asked)
+        names = [one.name for one in tx.find(MODELS)]
+    by_finding = {one.id: [trigger for trigger in triggers if trigger.finding == one.id] for one in found}
+    pages = -(-total // PER_PAGE)
+    return render(
+        request, "findings.html", findings=found, triggers=by_finding, page=page, pages=pages, total=total, model=model, names=names
+    )

@@ -1,0 +1,147 @@
+"""The page that stays open: every model with what is live, what is on trial, what waits for a person. And each model and version."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from lockgate.boundary.acknowledgements import Acknowledgement
+from lockgate.domain.models import RegisteredModel, RequestState, TransitionRequest
+from lockgate.domain.rollouts import Rollout
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.journey import GATE_TONE, PHASE_TONE, VERDICT_TONE, Mark, journey
+from lockgate.entrypoints.reading.live import PRODUCTION, Live, live_models, live_workers, rollouts_under_way
+from lockgate.entrypoints.reading.things import manifest_of, model_named
+from lockgate.entrypoints.reading.words import status_line
+from lockgate.entrypoints.ui.pictures import Flight, flight, gate_span
+from lockgate.entrypoints.ui.render import render
+from lockgate.kernel.errors import Corrupt
+from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
+from lockgate.usecases.find_things import version_of
+
+PER_PAGE = 25
+_LISTED = 50
+
+router = APIRouter(include_in_schema=False)
+DeskHere = Annotated[Desk, Depends(desk_of)]
+PageAsked = Annotated[int, Query(ge=1, le=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    model: RegisteredModel
+    live: Live
+    trial: Rollout | None
+    says: str
+    flight: Flight | None
+    requests: Sequence[TransitionRequest]
+    journey: tuple[Mark, ...]
+
+
+@router.get("/")
+def home(request: Request, desk: DeskHere, page: PageAsked = 1) -> Response:
+    return render(request, "models.html", **_overview(desk, page))
+
+
+@router.get("/fragments/models")
+def cards(request: Request, desk: DeskHere, page: PageAsked = 1, seen: str = "") -> Response:
+    """The cards alone, for a page that is open; 204 while nothing has changed since `seen`."""
+    with desk.world.state.read() as tx:
+        if seen == _tag(tx, desk):
+            return Response(status_code=204)
+    return render(request, "fragments/models.html", **_overview(desk, page))
+
+
+def _overview(desk: Desk, page: int) -> dict[str, Any]:
+    with desk.world.state.read() as tx:
+        models = tx.find(MODELS, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
+        total = tx.count(MODELS)
+        cards = _cards(tx, desk, models, live_workers(tx, desk.world.clock.now()))
+        tag = _tag(tx, desk)
+    return {"cards": cards, "total": total, "page": page, "pages": -(-total // PER_PAGE), "tag": tag, "tones": VERDICT_TONE}
+
+
+def _cards(tx: Reader, desk: Desk, models: Sequence[RegisteredModel], workers: Sequence[Acknowledgement]) -> list[Card]:
+    live = live_models(tx, [model.name for model in models])
+    trials = {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
+    waiting: dict[str, list[TransitionRequest]] = defaultdict(list)
+    for request in tx.find(REQUESTS, state=RequestState.OPEN.value):
+        waiting[request.model].append(request)
+    made = []
+    for model in models:
+        trial, here = trials.get(model.name), live[model.name]
+        says = status_line(trial, desk.folds.progress(tx, trial.id).evidence) if trial else ""
+        marks = journey(tx, model, here, waiting[model.name], workers)
+        made.append(Card(model, here, trial, says, flight(trial) if trial else None, waiting[model.name], marks))
+    return made
+
+
+def _tag(tx: Reader, desk: Desk) -> str:
+    """What the cards depend on, in a few figures; times that only grow older are refreshed by the browser."""
+    last = tx.events(newest_first=True, limit=1)
+    rows = sum(rollout.rows for rollout in rollouts_under_way(tx))
+    workers = live_workers(tx, desk.world.clock.now())
+    held = sum(len(worker.packages) for worker in workers)
+    return f"{last[0].seq if last else 0}.{rows}.{len(workers)}.{held}.{min(tx.count(INBOX), 1)}"
+
+
+@router.get("/models/{name}")
+def model(request: Request, desk: DeskHere, name: str, page: PageAsked = 1) -> Response:
+    with desk.world.state.read() as tx:
+        found = model_named(tx, name)
+        triggers = tx.find(TRIGGERS, model=name, newest_first=True, limit=_LISTED)
+        context = {
+            "model": found,
+            "live": live_models(tx, [name])[name],
+            "aliases": tx.find(ALIASES, model=name),
+            "project": tx.get(PROJECTS, name),
+            "versions": tx.find(VERSIONS, model=name, newest_first=True, limit=_LISTED, offset=(page - 1) * _LISTED),
+            "total": tx.count(VERSIONS, model=name),
+            "page": page,
+            "requests": tx.find(REQUESTS, model=name, newest_first=True, limit=_LISTED),
+            "rollouts": tx.find(ROLLOUTS, model=name, newest_first=True, limit=_LISTED),
+            "findings": tx.find(FINDINGS, model=name, newest_first=True, limit=_LISTED),
+        }
+    by_finding: dict[str, list[Any]] = defaultdict(list)
+    for trigger in triggers:
+        by_finding[trigger.finding].append(trigger)
+    context["pages"] = -(-context["total"] // _LISTED)
+    tones = {"gates": GATE_TONE, "phases": PHASE_TONE}
+    return render(request, "model.html", triggers=by_finding, tones=tones, columns=_columns(context["versions"]), **context)
+
+
+def _columns(versions: Sequence[Any]) -> list[str]:
+    """The metrics that most of the versions have, at most four: a table that fits a screen."""
+    seen: dict[str, int] = defaultdict(int)
+    for version in versions:
+        for name in version.metrics:
+            seen[name] += 1
+    return sorted(seen, key=lambda name: (-seen[name], name))[:4]
+
+
+@router.get("/models/{name}/versions/{number}")
+def version(request: Request, desk: DeskHere, name: str, number: int) -> Response:
+    with desk.world.state.read() as tx:
+        found = version_of(tx, name, number)
+        requests = tx.find(REQUESTS, model=name, version=number, newest_first=True, limit=_LISTED)
+        events = [one for one in tx.events(subject=f"{name}/{number}", newest_first=True, limit=_LISTED)]
+    damage = None
+    try:
+        manifest = manifest_of(desk.world.artifacts, found.digest)
+    except Corrupt as error:
+        manifest, damage = None, error.message
+    return render(
+        request,
+        "version.html",
+        version=found,
+        gates=[(gate, gate_span(gate), GATE_TONE[gate.verdict]) for gate in found.gates],
+        manifest=manifest,
+        damage=damage,
+        requests=requests,
+        events=events,
+    )

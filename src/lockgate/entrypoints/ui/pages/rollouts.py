@@ -1,0 +1,148 @@
+"""One rollout: where it stands, on what evidence, what each arm did, how it ended. Live while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from lockgate.boundary.histogram import quantile
+from lockgate.domain.events import Event
+from lockgate.domain.rollouts import Rollout
+from lockgate.entrypoints.reading.bounds import harm_bound, safe_bound
+from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.journey import PHASE_TONE, VERDICT_TONE
+from lockgate.entrypoints.reading.progress import ArmTotals, Progress
+from lockgate.entrypoints.reading.words import status_line
+from lockgate.entrypoints.ui.pictures import flight, spread
+from lockgate.entrypoints.ui.render import render
+from lockgate.ports.state import Reader
+from lockgate.stages.deliver.rollout import active, weight
+from lockgate.stats.binomial import lower_bound, upper_bound
+from lockgate.usecases.find_things import rollout_by
+
+_TAIL = 0.025  # on each side of a 95 % interval
+_LISTED = 50
+
+router = APIRouter(include_in_schema=False)
+DeskHere = Annotated[Desk, Depends(desk_of)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """events of trials, with a 95 % interval; on_scale: low, point and high on the scale that it shares with the other arm."""
+
+    events: int
+    trials: int
+    low: float
+    point: float
+    high: float
+    on_scale: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One kind of event in both arms."""
+
+    name: str
+    says: str
+    canary: Rate | None
+    baseline: Rate | None
+
+
+@router.get("/rollouts/{rollout_id}")
+def rollout(request: Request, desk: DeskHere, rollout_id: str) -> Response:
+    return render(request, "rollout.html", **_context(desk, rollout_id))
+
+
+@router.get("/fragments/rollouts/{rollout_id}")
+def live(request: Request, desk: DeskHere, rollout_id: str, seen: str = "") -> Response:
+    """What changes on the page of a rollout that runs; 204 while nothing has changed since `seen`."""
+    with desk.world.state.read() as tx:
+        if seen == _tag(rollout_by(tx, rollout_id)):
+            return Response(status_code=204)
+    return render(request, "fragments/rollout.html", **_context(desk, rollout_id))
+
+
+def _context(desk: Desk, rollout_id: str) -> dict[str, Any]:
+    with desk.world.state.read() as tx:
+        found = rollout_by(tx, rollout_id)
+        progress = desk.folds.progress(tx, rollout_id)
+        events = _events(tx, found)
+    return {
+        "rollout": found,
+        "tag": _tag(found),
+        "active": active(found),
+        "weight": weight(found),
+        "says": status_line(found, progress.evidence),
+        "flight": flight(found),
+        "progress": progress,
+        "bounds": {"harm": harm_bound(found.judge), "safe": safe_bound(found.judge)},
+        "compared": compared(found, progress),
+        "latency": _latency(progress),
+        "events": events,
+        "tones": {"phases": PHASE_TONE, "verdicts": VERDICT_TONE},
+    }
+
+
+def _tag(rollout: Rollout) -> str:
+    """What the page depends on. The time at which the last worker followed comes some moments after the end."""
+    enforced = rollout.outcome is not None and rollout.outcome.enforced_at is not None
+    return f"{rollout.phase.value}.{rollout.step}.{rollout.rows}.{len(rollout.ramp)}.{int(enforced)}"
+
+
+def _events(tx: Reader, rollout: Rollout) -> Sequence[Event]:
+    return tx.events(subject=rollout.id, newest_first=True, limit=_LISTED)
+
+
+def compared(rollout: Rollout, progress: Progress) -> list[Compared]:
+    """Rates of what the judge looks at, side by side; no verdict follows from these intervals, it follows from the e-values."""
+    canary, baseline = progress.canary, progress.baseline
+    made = [_compare("failures", "of requests", (canary.failed, canary.completed), (baseline.failed, baseline.completed))]
+    for index, level in enumerate(rollout.judge.quantiles):
+        if index < len(canary.exceeded) and index < len(baseline.exceeded):
+            made.append(
+                _compare(
+                    f"slower than p{level * 100:g}",
+                    "of timed requests, the canary's limit being looser",
+                    (canary.exceeded[index], canary.timed),
+                    (baseline.exceeded[index], baseline.timed),
+                )
+            )
+    if "labels" in rollout.judge.metrics:
+        event = rollout.judge.label_event
+        name = event.event.replace("_", " ") if event else "judged event"
+        made.append(_compare(name, "of labels", (canary.events, canary.labelled), (baseline.events, baseline.labelled)))
+    return made
+
+
+def _compare(name: str, says: str, canary: tuple[int, int], baseline: tuple[int, int]) -> Compared:
+    rates = [_rate(*canary), _rate(*baseline)]
+    bounds = [value for rate in rates if rate for value in (rate.low, rate.point, rate.high)]
+    places = spread(bounds) if bounds else []
+    placed: list[Rate | None] = []
+    for rate in rates:
+        if rate is None:
+            placed.append(None)
+            continue
+        low, point, high, *places = places
+        placed.append(Rate(rate.events, rate.trials, rate.low, rate.point, rate.high, (low, point, high)))
+    return Compared(name, says, placed[0], placed[1])
+
+
+def _rate(events: int, trials: int) -> Rate | None:
+    if not trials:
+        return None
+    return Rate(events, trials, lower_bound(events, trials, _TAIL), events / trials, upper_bound(events, trials, _TAIL))
+
+
+def _latency(progress: Progress) -> dict[str, tuple[float, float] | None]:
+    """p50 and p99 in milliseconds, for each arm."""
+
+    def of(arm: ArmTotals) -> tuple[float, float] | None:
+        return (1e3 * quantile(arm.latency, 0.5), 1e3 * quantile(arm.latency, 0.99)) if arm.latency else None
+
+    return {"canary": of(progress.canary), "baseline": of(progress.baseline)}

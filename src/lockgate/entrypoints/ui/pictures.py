@@ -1,0 +1,99 @@
+"""The geometry of what templates draw as SVG: a flight of locks for a rollout's plan, and intervals on a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.domain.rollouts import Phase, Rollout
+from lockgate.domain.verdicts import GateResult
+
+CHAMBER = 120.0  # width of one chamber, in the picture's units
+RISE = 18.0  # from one chamber's floor to the next
+DEPTH = 30.0  # of the water in a full chamber
+
+
+@dataclass(frozen=True, slots=True)
+class Chamber:
+    """One step of the plan. state: passed | here | ahead | refused. Coordinates grow to the right and downwards."""
+
+    weight: float
+    state: str
+    x: float
+    floor: float
+    surface: float  # of the water; equals `floor` in an empty chamber
+    sill: float  # top of the wall at its right
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A staircase of locks. The boat is the version on trial: it floats where the rollout stands."""
+
+    width: float
+    height: float
+    chambers: tuple[Chamber, ...]
+    boat_x: float
+    boat_y: float
+    sunk: bool  # sent home
+
+
+def flight(rollout: Rollout) -> Flight | None:
+    """None for a rollout without steps: there is no staircase to climb."""
+    if not rollout.steps:
+        return None
+    weights = (*rollout.steps, 1.0)
+    height = RISE * len(weights) + DEPTH + 26
+    chambers = tuple(_chamber(rollout, index, weight, height) for index, weight in enumerate(weights))
+    width = CHAMBER * (len(weights) + 1)
+    return Flight(width, height, chambers, *_boat(rollout, chambers, height), sunk=rollout.phase is Phase.ABORTED)
+
+
+def _chamber(rollout: Rollout, index: int, weight: float, height: float) -> Chamber:
+    floor = height - 6 - RISE * (index + 1)
+    state = _state(rollout, index)
+    surface = floor - DEPTH if state in ("passed", "here") else floor
+    return Chamber(weight, state, CHAMBER * (index + 1), floor, surface, floor - DEPTH - 10)
+
+
+def _state(rollout: Rollout, index: int) -> str:
+    if rollout.phase is Phase.PROMOTED:
+        return "passed" if index < len(rollout.steps) else "here"
+    if rollout.phase is Phase.ABORTED:
+        return "passed" if index < rollout.step else "refused" if index == rollout.step else "ahead"
+    return "passed" if index < rollout.step else "here" if index == rollout.step else "ahead"
+
+
+def _boat(rollout: Rollout, chambers: tuple[Chamber, ...], height: float) -> tuple[float, float]:
+    """On the water of the chamber where it stands; below the staircase before the first step and when it was sent home."""
+    here = next((chamber for chamber in chambers if chamber.state == "here"), None)
+    return (here.x + CHAMBER / 2, here.surface) if here else (CHAMBER / 2, height - 6 - DEPTH / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An interval on a scale from 0 to 100. good: the side of the limit on which it should lie, `left` or `right`."""
+
+    low: float
+    point: float
+    high: float
+    limit: float
+    good: str
+
+
+def gate_span(gate: GateResult) -> Span | None:
+    """The gate's measured interval against its limit; None where it measured none."""
+    figures = gate.measured
+    limit = figures.get("limit")
+    if limit is None and "margin" in figures:
+        limit = -figures["margin"]
+    if limit is None or not {"low", "point", "high"} <= figures.keys():
+        return None
+    values = [float(figures[name]) for name in ("low", "point", "high")] + [float(limit)]
+    low, point, high, at = spread(values)
+    return Span(low, point, high, at, "left" if "<=" in gate.rule or "≤" in gate.rule else "right")
+
+
+def spread(values: list[float]) -> list[float]:
+    """The values on a scale on which the least stands at 8 and the greatest at 92."""
+    least, most = min(values), max(values)
+    room = (most - least) or 1.0
+    return [round(8 + 84 * (value - least) / room, 2) for value in values]

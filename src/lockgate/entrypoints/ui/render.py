@@ -1,0 +1,132 @@
+"""Templates, and how they spell times, shares and numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from math import exp, isfinite
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from lockgate.boundary.routes import RouteTable
+from lockgate.entrypoints.reading.desk import desk_of
+from lockgate.entrypoints.reading.live import live_workers
+from lockgate.entrypoints.reading.words import enumerated, percent
+from lockgate.kernel.digest import short
+from lockgate.ports.state import ROUTES
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def render(request: Request, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
+    """A page. Every page knows the time and how the data plane does."""
+    desk = desk_of(request)
+    now = desk.world.clock.now()
+    with desk.world.state.read() as tx:
+        published = tx.get(ROUTES, "current")
+        workers = live_workers(tx, now)
+    table = published.table if published else RouteTable()
+    plane = {
+        "workers": len(workers),
+        "behind": sum(worker.revision < table.revision for worker in workers),
+        "revision": str(table.revision),
+    }
+    text = environment().get_template(template).render(now=now, plane=plane, path=request.url.path, **context)
+    return HTMLResponse(text, status)
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        ago=ago, moment=moment, percent=percent, number=number, figure=figure, short=short, evalue=evalue,
+        duration=duration, size=size, enumerated=enumerated,
+    )  # fmt: skip
+    made.globals.update(static=static)
+    return made
+
+
+@cache
+def static(name: str) -> str:
+    """The file's address, which changes with its content: so browsers may keep it for ever."""
+    content = (STATIC / name).read_bytes()
+    return f"/static/{name}?v={sha256(content).hexdigest()[:10]}"
+
+
+@pass_context
+def ago(context: Context, at: datetime) -> str:
+    """`40 s ago`, `3 h ago`; a date beyond four weeks."""
+    now: datetime = context["now"]
+    seconds = (now - at).total_seconds()
+    for limit, unit, name in ((90, 1, "s"), (90 * _MINUTE, _MINUTE, "min"), (36 * _HOUR, _HOUR, "h"), (28 * _DAY, _DAY, "d")):
+        if seconds < limit:
+            return f"{max(int(seconds // unit), 0)} {name} ago" if seconds >= 1 else "just now"
+    return f"{at.astimezone(UTC):%d %b %Y}"
+
+
+def moment(at: datetime) -> str:
+    """To the second, in UTC: what a relative time carries as its title."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def number(value: float) -> str:
+    """Whole numbers in groups of three, others with the digits that matter."""
+    if isinstance(value, int) or (isfinite(value) and value == int(value) and abs(value) < 1e15):  # noqa: PLR2004
+        return f"{int(value):,}".replace(",", "\u202f")
+    return f"{value:.4g}"
+
+
+def figure(value: Any) -> str:
+    """A measured value, whatever it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return number(value)
+
+
+def evalue(logarithm: float | None) -> str:
+    """An e-value from its natural logarithm: how many times likelier the evidence is than if nothing were the matter."""
+    if logarithm is None:
+        return "–"
+    if logarithm > 13.8:  # noqa: PLR2004 - beyond a million nobody reads digits
+        return "> 10⁶"
+    value = exp(logarithm)
+    return f"{value:.2f}" if value < 10 else number(round(value)) if value >= 0.01 else "< 0.01"  # noqa: PLR2004
+
+
+def duration(value: float | timedelta | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value is None:
+        return "–"
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 10:  # noqa: PLR2004
+        return f"{seconds:.1f} s" if seconds >= 0.1 else f"{seconds * 1000:.0f} ms"  # noqa: PLR2004
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def size(count: int) -> str:
+    """`512 B`, `48 kB`, `3.2 MB`."""
+    for limit, unit, name in ((1000, 1, "B"), (1_000_000, 1000, "kB"), (1_000_000_000, 1_000_000, "MB")):
+        if count < limit:
+            return f"{count / unit:.3g} {name}"
+    return f"{count / 1_000_000_000:.3g} GB"

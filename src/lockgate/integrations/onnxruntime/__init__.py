@@ -1,0 +1,1 @@
+"""ONNX models answered by onnxruntime, in this process."""

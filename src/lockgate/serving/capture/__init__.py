@@ -1,0 +1,1 @@
+"""What a worker remembers of its answers: tallies, blocks, records, labels, figures."""

@@ -1,0 +1,1 @@
+"""What travels over HTTP: inference requests and answers, rows, labels, problems."""

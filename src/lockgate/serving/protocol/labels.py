@@ -1,0 +1,92 @@
+"""Labels as callers send them: which prediction, what was true, and since when that is known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import isfinite
+
+import msgspec
+
+from lockgate.boundary import predictions
+from lockgate.boundary.observations import Feedback
+from lockgate.kernel.errors import Fault, Invalid, InvalidInput
+
+SUBJECT = "the feedback"
+_LATEST = 253402300799.0  # the end of the year 9999: what comes later was sent in milliseconds
+
+
+class Label(msgspec.Struct, forbid_unknown_fields=True):
+    prediction_id: str
+    label: bool | int | float
+    at: str | float | None = None  # ISO 8601 with a zone, or Unix seconds
+
+
+_decoder = msgspec.json.Decoder(Label | list[Label])
+
+
+def parse(body: bytes, secret: bytes, model: str, now: float) -> list[Feedback]:
+    """One label or a list of them, each joined with the prediction it speaks of; all of them or none.
+
+    Raises:
+        InvalidInput: every fault, with the index of its label.
+    """
+    given = _decode(body)
+    faults: list[Fault] = []
+    labels: list[Feedback] = []
+    for index, label in enumerate(given if isinstance(given, list) else [given]):
+        try:
+            labels.append(_feedback(label, secret, model, now))
+        except Invalid as error:
+            faults.append(Fault(f"[{index}]" if isinstance(given, list) else "", error.message))
+    if faults:
+        raise InvalidInput(SUBJECT, faults)
+    if not labels:
+        raise InvalidInput(SUBJECT, [Fault("", "expected at least one label, found an empty list")])
+    return labels
+
+
+def _decode(body: bytes) -> Label | list[Label]:
+    try:
+        return _decoder.decode(body)
+    except RecursionError as error:
+        raise InvalidInput(SUBJECT, [Fault("", "the JSON is nested too deeply")]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message, _, path = str(error).partition(" - at `$")
+        raise InvalidInput(SUBJECT, [Fault(path.rstrip("`").removeprefix("."), message)]) from error
+
+
+def _feedback(label: Label, secret: bytes, model: str, now: float) -> Feedback:
+    prediction = predictions.read(secret, model, label.prediction_id)
+    try:
+        value = float(label.label)
+    except OverflowError:
+        value = float("inf")
+    if not isfinite(value):
+        raise Invalid("label: expected a finite number, or true or false")
+    return Feedback(
+        prediction_id=label.prediction_id,
+        model=model,
+        version=prediction.version,
+        revision=prediction.revision,
+        key=prediction.key,
+        score=prediction.score,
+        label=value,
+        at=_seconds(label.at, now),
+        answered_at=prediction.answered_at,
+    )
+
+
+def _seconds(at: str | float | None, now: float) -> float:
+    if at is None:
+        return now
+    if isinstance(at, str):
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError as error:
+            raise Invalid(f"at: {at[:40]!r} found, ISO 8601 or Unix seconds expected") from error
+        if moment.tzinfo is None:
+            raise Invalid(f"at: {at[:40]!r} has no time zone; expected one, as in 2013-04-01T12:00:00Z")
+        return moment.timestamp()
+    if not 0.0 <= at <= _LATEST:
+        raise Invalid(f"at: {at} found, Unix seconds expected")
+    return float(at)

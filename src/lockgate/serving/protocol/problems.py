@@ -1,0 +1,41 @@
+"""Answers that are no predictions: problem details as in RFC 9457, each naming the field that is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+
+from lockgate.kernel.errors import Fault
+
+JSON: list[tuple[str, str]] = [("content-type", "application/json")]
+PROBLEM: list[tuple[str, str]] = [("content-type", "application/problem+json")]
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    faults: Sequence[Fault] = (),
+    *,
+    hint: str | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Answer:
+    """`errors` lists every fault with its field; the type is about:blank, because the status says what kind of problem it is."""
+    content: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
+    if hint:
+        content["hint"] = hint
+    if faults:
+        content["errors"] = [{"field": fault.path, "detail": fault.message} for fault in faults]
+    return Answer(int(status), [*PROBLEM, *headers], msgspec.json.encode(content))
+
+
+def answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    return Answer(int(status), JSON, msgspec.json.encode(content))

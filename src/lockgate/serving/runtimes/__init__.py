@@ -1,0 +1,1 @@
+"""Load model packages, verified, and run them."""

@@ -1,0 +1,84 @@
+"""From what workers saw to what the judge is told: cells and labels of a rollout's two arms, by the weight they were assigned under."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lockgate.boundary import histogram
+from lockgate.boundary.observations import Cell, Feedback
+from lockgate.boundary.routes import LabelEvent
+from lockgate.domain.evidence import ArmObservation, Observation
+from lockgate.domain.rollouts import Rollout
+from lockgate.stages.deliver.rollout import weight_at
+
+
+def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
+    """One observation for each weight, in the order of the ramp. Cells and labels of other models and versions are passed over.
+
+    Before the first step the canary has no share: only the baseline's latencies are kept then, to set the thresholds by.
+    Whoever was seen at that time is a new unit to the rollout when it comes again.
+    """
+    gathered: dict[float, _Both] = {}
+    for cell in cells:
+        if (arm := _arm(rollout, cell.model, cell.version)) and (share := weight_at(rollout, *_key(cell))) is not None:
+            gathered.setdefault(share, _Both()).add_cell(arm, cell, latency_only=share == 0.0)
+    for label in labels:
+        share = weight_at(rollout, *_key(label))
+        if (arm := _arm(rollout, label.model, label.version)) and share and rollout.judge.label_event is not None:
+            gathered.setdefault(share, _Both()).add_label(arm, label, rollout.judge.label_event)
+    return tuple(gathered[share].observation(share) for share in sorted(gathered))
+
+
+def _key(item: Cell | Feedback) -> tuple[int, int]:
+    return item.revision.epoch, item.revision.n
+
+
+def _arm(rollout: Rollout, model: str, version: int) -> str | None:
+    if model != rollout.model:
+        return None
+    return {rollout.version: "canary", rollout.baseline: "baseline"}.get(version)
+
+
+@dataclass
+class _Both:
+    """Both arms under one weight, while they are being added up."""
+
+    arms: dict[str, ArmObservation] = field(default_factory=lambda: {"canary": ArmObservation(), "baseline": ArmObservation()})
+
+    def add_cell(self, arm: str, cell: Cell, *, latency_only: bool) -> None:
+        before = self.arms[arm]
+        latency = _merged(before.latency, cell.latency)
+        if latency_only:
+            self.arms[arm] = replace(before, latency=latency)
+            return
+        timed = cell.completed if cell.thresholds_id else 0
+        self.arms[arm] = replace(
+            before,
+            completed=before.completed + cell.completed,
+            failed=before.failed + sum(cell.failures.values()),
+            timed=before.timed + timed,
+            exceeded=_added(before.exceeded, cell.exceeded) if timed else before.exceeded,
+            latency=latency,
+            units=before.units + tuple((unit.key, unit.bits) for unit in cell.units),
+        )
+
+    def add_label(self, arm: str, label: Feedback, event: LabelEvent) -> None:
+        before = self.arms[arm]
+        happened = event.happened(label.score, label.label)
+        self.arms[arm] = replace(before, labels=(*before.labels, (label.key, int(happened))))
+
+    def observation(self, share: float) -> Observation:
+        return Observation(share, self.arms["canary"], self.arms["baseline"])
+
+
+def _merged(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    merged = dict(one)
+    histogram.merge(merged, other)
+    return merged
+
+
+def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    if not one:
+        return tuple(other)
+    return tuple(left + right for left, right in zip(one, other, strict=True))

@@ -1,0 +1,42 @@
+"""What each step must prove, and how the sureness is shared among the metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.domain.rollouts import JudgePolicy
+
+SHARES = {"errors": 0.4, "latency": 0.2, "labels": 0.2}
+"""Of alpha; what is left is for objectives and segments, and goes to the metrics present while there are none."""
+
+
+def harm_shares(policy: JudgePolicy) -> NDArray[np.float64]:
+    """The weights of the metrics' e-values in HARM's sum, in the order of `policy.metrics`; they add up to 1."""
+    shares = np.array([SHARES[metric] for metric in policy.metrics])
+    return np.asarray(shares / shares.sum())
+
+
+def slack(policy: JudgePolicy, steps: int) -> NDArray[np.float64]:
+    """How much wider the margins are at each step: `first_step_slack` at the first, shrinking geometrically to 1 at the last."""
+    left = np.arange(steps - 1, -1, -1) / max(steps - 1, 1)
+    return np.asarray(policy.first_step_slack**left)
+
+
+def ratios(policy: JudgePolicy, metric: str, steps: int) -> NDArray[np.float64]:
+    return policy.margins[metric].ratio * slack(policy, steps)
+
+
+def floors(policy: JudgePolicy, metric: str, steps: int) -> NDArray[np.float64]:
+    return policy.margins[metric].floor * slack(policy, steps)
+
+
+def proven_quantiles(policy: JudgePolicy, *, sticky: bool) -> tuple[int, ...]:
+    """Which of the quantiles SAFE looks at: those for which `ratio` × the baseline's rate is a rate.
+
+    Of the baseline's requests 1 − q exceed its q-quantile, and about 1 − q^n of its units do so within n independent
+    requests. HARM looks at all quantiles, for there the ratio is 1.
+    """
+    window = policy.requests_per_unit if sticky else 1
+    ratio = policy.margins["latency"].ratio
+    return tuple(i for i, q in enumerate(policy.quantiles) if ratio * (1 - q**window) < 1)

@@ -1,0 +1,132 @@
+"""What the judge remembers. Replaying the same observations under the same policy gives the same state, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from lockgate.boundary.observations import FAILED
+from lockgate.domain.rollouts import JudgePolicy
+from lockgate.kernel.errors import Fault, InvalidInput
+from lockgate.stages.deliver.judge.ledger import Ledger
+from lockgate.stages.deliver.judge.margins import SHARES, proven_quantiles
+from lockgate.stages.deliver.judge.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Events that are counted together: they have a ledger in common, and their bits in an outcome stand side by side."""
+
+    metric: str
+    events: tuple[str, ...]
+    shift: int = 0
+
+    @property
+    def mask(self) -> int:
+        return (1 << len(self.events)) - 1
+
+
+def families(policy: JudgePolicy) -> tuple[Family, ...]:
+    exceedances = tuple(f"latency.p{100 * q:g}" for q in policy.quantiles)
+    known = {
+        "errors": Family("errors", ("errors",)),
+        "latency": Family("latency", exceedances, FAILED.bit_length()),
+        "labels": Family("labels", ("labels",)),
+    }
+    return tuple(known[metric] for metric in policy.metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came under one weight: units of both arms, the canary's, its requests, and units with a label.
+
+    A unit that returns under a larger weight is seen there anew. Where the unit is the request, units are requests.
+    """
+
+    units: int = 0
+    canary_units: int = 0
+    canary_requests: int = 0
+    labelled: int = 0
+
+
+@dataclass(slots=True)
+class Ledgers:
+    """The only mutable part, so that a tick need not copy what it does not touch. `folded` counts the observations in it."""
+
+    units: Ledger
+    latency: Ledger
+    labels: Ledger
+    folded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeState:
+    """Frozen but for its ledgers, which every state of one fold shares: a state can be folded on once (see judge.fold)."""
+
+    policy: JudgePolicy
+    steps: tuple[float, ...]
+    sticky: bool
+    ledgers: Ledgers
+    folded: int = 0
+    requests: int = 0
+    exposed_requests: int = 0
+    exposed_units: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)  # by event
+    seen: dict[float, Seen] = field(default_factory=dict)  # by weight
+    warm_up: dict[int, int] = field(default_factory=dict)  # the baseline's latencies, until there are enough; then kept
+
+
+def begin(policy: JudgePolicy, steps: tuple[float, ...], *, sticky: bool = False) -> JudgeState:
+    """The judge before the first observation.
+
+    steps: the canary's weights, growing, between 0 and 1. sticky: the unit is a user or the like, who returns and keeps its
+    arm; then each observation carries its units, and each unit is one event (see judge.ledger).
+
+    Raises:
+        InvalidInput: the policy or the steps make no test; all faults at once.
+    """
+    faults = [*_metric_faults(policy), *_number_faults(policy), *_step_faults(steps)]
+    if not faults and "latency" in policy.metrics and not proven_quantiles(policy, sticky=sticky):
+        faults.append(
+            Fault("quantiles", "for none of them is ratio × the baseline's rate of exceedances a rate; name a higher one")
+        )
+    if faults:
+        raise InvalidInput("the judge's policy", faults)
+    horizon = policy.requests_per_unit if sticky else 1
+    ledgers = Ledgers(Ledger(horizon), Ledger(horizon), Ledger(horizon))
+    events = (event for family in families(policy) for event in family.events)
+    return JudgeState(policy, tuple(steps), sticky, ledgers, tallies={event: Tally() for event in events})
+
+
+def _metric_faults(policy: JudgePolicy) -> list[Fault]:
+    unknown = [metric for metric in policy.metrics if metric not in SHARES]
+    faults = [Fault("metrics", f"found {metric!r}, expected some of {', '.join(SHARES)}") for metric in unknown]
+    if not policy.metrics or len(set(policy.metrics)) < len(policy.metrics):
+        faults.append(Fault("metrics", f"found {list(policy.metrics)}, expected at least one, each once"))
+    for metric in policy.metrics:
+        margin = policy.margins.get(metric)
+        if margin is None and metric not in unknown:
+            faults.append(Fault(f"margins.{metric}", "missing: SAFE needs a ratio and a floor"))
+        elif margin is not None and not (margin.ratio >= 1 and 0 < margin.floor * policy.first_step_slack < 1):
+            faults.append(Fault(f"margins.{metric}", f"found {margin}, expected ratio ≥ 1, 0 < floor × first_step_slack < 1"))
+    return faults
+
+
+def _number_faults(policy: JudgePolicy) -> list[Fault]:
+    rules = {
+        "alpha": (0 < policy.alpha < 1, "between 0 and 1"),
+        "beta": (0 < policy.beta < 1, "between 0 and 1"),
+        "first_step_slack": (policy.first_step_slack >= 1, "at least 1"),
+        "requests_per_unit": (policy.requests_per_unit >= 1, "at least 1"),
+        "max_units": (policy.max_units >= 1, "at least 1"),
+        "latency_warm_up": (policy.latency_warm_up >= 1, "at least 1"),
+        "quantiles": (all(0 < q < 1 for q in policy.quantiles), "between 0 and 1"),
+    }
+    return [Fault(name, f"found {getattr(policy, name)}, expected {rule}") for name, (holds, rule) in rules.items() if not holds]
+
+
+def _step_faults(steps: tuple[float, ...]) -> list[Fault]:
+    edges = (0.0, *steps, 1.0)
+    if steps and all(low < high for low, high in pairwise(edges)):
+        return []
+    return [Fault("steps", f"found {list(steps)}, expected one or more growing weights between 0 and 1")]

@@ -1,0 +1,142 @@
+"""How versions come into an environment, and who may let them: as people write it, and as the rollout goes by it."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from lockgate.boundary.routes import LabelEvent
+from lockgate.domain.projects import ApprovalPolicy, Environment
+from lockgate.domain.rollouts import JudgePolicy, Margin, Plan, Strategy
+from lockgate.kernel.quantities import format_share
+from lockgate.stages.fields import ListOf, Number, Probability, Share, Spec
+
+_HEADER = re.compile(r"header:[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
+_FIELD = re.compile(r"field:\S{1,100}")
+
+Metric = Literal["errors", "latency", "labels"]
+Role = Literal["requester", "author"]
+
+
+def _unit(value: str) -> str:
+    if value == "request" or _HEADER.fullmatch(value) or _FIELD.fullmatch(value):
+        return value
+    raise ValueError("request, header:NAME or field:NAME expected")
+
+
+def _strategy(value: Any) -> Strategy:
+    known = [strategy.value for strategy in Strategy]
+    if value not in known:
+        raise ValueError(f"{' or '.join(known)} expected")
+    return Strategy(value)
+
+
+def _steps(value: tuple[float, ...]) -> tuple[float, ...]:
+    for before, after in pairwise(value):
+        if after <= before:
+            raise ValueError(f"steps that grow expected, {format_share(after)} after {format_share(before)} found")
+    if value and not (value[0] > 0 and value[-1] < 1):
+        raise ValueError("steps above 0% and below 100% expected; after the last one the version is promoted")
+    return value
+
+
+def _different(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError("each at most once expected")
+    return value
+
+
+class LabelsSpec(Spec):
+    """The event that is judged when the truth comes: missed = true and scored below the threshold."""
+
+    event: Literal["missed", "false_alarm", "wrong"]
+    threshold: Number
+
+
+class MarginSpec(Spec):
+    """SAFE must refute: the canary's rate ≥ ratio × the champion's, and ≥ floor."""
+
+    ratio: Annotated[Number, Field(gt=1)]
+    floor: Share
+
+
+class JudgeSpec(Spec):
+    """What is judged and how sure the judge must be; see domain.rollouts.JudgePolicy."""
+
+    alpha: Probability = 0.01
+    beta: Probability = 0.05
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1), ListOf, AfterValidator(_different)] = ("errors", "latency")
+    labels: LabelsSpec | None = None
+    margins: dict[Metric, MarginSpec] = Field(default_factory=dict)
+    requests_per_unit: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    min_units: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    max_units: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000
+
+    @model_validator(mode="after")
+    def _units_leave_room(self) -> Self:
+        if self.min_units > self.max_units:
+            raise ValueError(f"min_units ({self.min_units}) of at most max_units ({self.max_units}) expected")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_have_an_event(self) -> Self:
+        if "labels" in self.metrics and self.labels is None:
+            raise ValueError("metrics name labels: `labels: {event: …, threshold: …}` expected, which says what is judged")
+        return self
+
+    def policy(self) -> JudgePolicy:
+        default = JudgePolicy()
+        return JudgePolicy(
+            alpha=self.alpha,
+            beta=self.beta,
+            metrics=tuple(self.metrics),
+            margins=default.margins | {name: Margin(one.ratio, one.floor) for name, one in self.margins.items()},
+            label_event=self.event,
+            requests_per_unit=self.requests_per_unit,
+            min_units=self.min_units,
+            max_units=self.max_units,
+        )
+
+    @property
+    def event(self) -> LabelEvent | None:
+        return LabelEvent(self.labels.event, self.labels.threshold) if self.labels else None
+
+
+class ApprovalsSpec(Spec):
+    """need: yes of so many different people. not: who may not be one of them."""
+
+    need: Annotated[int, Field(ge=1, le=100)] = 1
+    excluded: Annotated[tuple[Role, ...], ListOf, AfterValidator(_different), Field(alias="not")] = ("requester", "author")
+
+
+class EnvironmentSpec(Spec):
+    strategy: Annotated[Strategy, BeforeValidator(_strategy)] = Strategy.REPLACE
+    steps: Annotated[tuple[Share, ...], ListOf, AfterValidator(_steps)] = ()
+    unit: Annotated[str, AfterValidator(_unit)] = "request"
+    judge: JudgeSpec = JudgeSpec()
+    approvals: ApprovalsSpec = ApprovalsSpec()
+
+    @model_validator(mode="after")
+    def _steps_belong_to_a_canary(self) -> Self:
+        if self.strategy is Strategy.CANARY and not self.steps:
+            raise ValueError("strategy canary: `steps` expected, such as [1%, 5%, 25%, 50%]")
+        if self.strategy is not Strategy.CANARY and self.steps:
+            raise ValueError(f"strategy {self.strategy.value} knows no steps: strategy canary expected, or none of them")
+        return self
+
+    def environment(self) -> Environment:
+        plan = Plan(self.strategy, self.steps, self.unit, self.judge.policy())
+        return Environment(plan, ApprovalPolicy(self.approvals.need, tuple(self.approvals.excluded)))
+
+
+class DeliverySpec(Spec):
+    """The environments that there are: the stages Staging and Production of the registry."""
+
+    staging: EnvironmentSpec = EnvironmentSpec()
+    production: EnvironmentSpec = EnvironmentSpec()
+
+    def environments(self) -> dict[str, Environment]:
+        return {"staging": self.staging.environment(), "production": self.production.environment()}

@@ -1,0 +1,188 @@
+"""One tick of the controller: consume what was observed, journal it, let the judge look, move the rollouts. One transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from lockgate.boundary.acknowledgements import Acknowledgement, Readiness
+from lockgate.boundary.routes import Revision
+from lockgate.domain.evidence import JournalRow, Observation
+from lockgate.domain.people import CONTROLLER
+from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
+from lockgate.domain.verdicts import JudgeVerdict
+from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
+from lockgate.stages.deliver.evidence import observations
+from lockgate.stages.deliver.judge import JudgeState, Report, begin, observe, report, thresholds
+from lockgate.stages.deliver.readiness import Seen, enforced_at, live, readiness
+from lockgate.stages.deliver.rollout import when_ready, when_safe
+from lockgate.usecases.publish_routes import publish_rollout
+from lockgate.usecases.steer_rollout import give_signal
+from lockgate.usecases.take_observations import Taken, anything_waits, take_observations
+from lockgate.usecases.world import World
+
+PATIENCE = 10.0  # seconds without a word after which a worker no longer counts as alive
+LATELY = 600.0  # seconds for which the end of a rollout is followed up
+FORGET = 3600.0  # seconds after which a silent worker's last word is removed
+_UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
+_ENDED = (Phase.PROMOTED, Phase.ABORTED)
+
+
+@dataclass
+class Judges:
+    """The judges' states between ticks: a cache of what folding the journal gives, so losing it costs time only."""
+
+    states: dict[str, tuple[int, JudgeState]] = field(default_factory=dict)
+
+    def state(self, tx: Reader, rollout: Rollout) -> JudgeState:
+        cached = self.states.get(rollout.id)
+        if cached is not None and cached[0] == rollout.rows:
+            return cached[1]
+        return fold(rollout, tx.find(JOURNAL, rollout=rollout.id))
+
+    def keep(self, rollout: Rollout, state: JudgeState) -> None:
+        self.states[rollout.id] = (rollout.rows, state)
+
+
+def fold(rollout: Rollout, rows: list[JournalRow]) -> JudgeState:
+    """The judge's state after the journal's rows: the same as when they were consumed, bit for bit."""
+    state = begin(rollout.judge, rollout.steps, sticky=rollout.unit != "request")
+    for row in rows:
+        for observation in row.observations:
+            state = observe(state, observation)
+    return state
+
+
+def advance_rollouts(world: World, judges: Judges) -> bool:
+    """True if there was anything to do."""
+    now = world.clock.now()
+    with world.state.read() as tx:
+        if not anything_waits(tx) and not _anything_pending(tx, now):
+            return False
+    try:
+        with world.state.write() as tx:
+            taken = take_observations(tx)
+            workers = live_workers(tx, now)
+            for rollout in _under_way(tx):
+                _tick(tx, rollout, taken, workers, judges, now)
+            _note_enforcement(tx, workers, now)
+    except BaseException:
+        judges.states.clear()  # what was folded in this tick was not committed
+        raise
+    return True
+
+
+def live_workers(tx: Reader, now: datetime) -> list[Acknowledgement]:
+    seen = [Seen(worker.seen_at, worker.acknowledgement) for worker in tx.find(WORKERS)]
+    return live(seen, now.timestamp(), PATIENCE)
+
+
+def _anything_pending(tx: Reader, now: datetime) -> bool:
+    if any(tx.find(ROLLOUTS, phase=phase.value, limit=1) for phase in _UNDER_WAY):
+        return True
+    return bool(_not_enforced(tx, now))
+
+
+def _under_way(tx: Reader) -> list[Rollout]:
+    return [rollout for phase in _UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value)]
+
+
+def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgement], judges: Judges, now: datetime) -> Rollout:
+    state, reason = readiness(workers, rollout.digest)
+    if state is Readiness.FAILED:
+        return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
+    seen = observations(rollout, taken.cells, taken.labels)
+    if seen:
+        rollout = _consume(tx, rollout, seen, taken.until, judges, now)
+    if rollout.phase is Phase.PREPARING:
+        if state is not Readiness.READY:
+            return rollout
+        return give_signal(tx, rollout, when_ready(rollout), CONTROLLER, now, Outcome(None))
+    if not seen:
+        return rollout
+    judged = report(judges.state(tx, rollout), max(rollout.step, 0), extensions=rollout.extensions)
+    signal = _signal(rollout, judged.verdict)
+    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.until)) if signal else rollout
+
+
+def _consume(tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until: float, judges: Judges, now: datetime) -> Rollout:
+    """Journal what was seen and fold it; set the latency thresholds once the baseline has shown enough."""
+    state = judges.state(tx, rollout)
+    for observation in seen:
+        state = observe(state, observation)
+    judged = report(state, max(rollout.step, 0), extensions=rollout.extensions)
+    tx.put(
+        JOURNAL,
+        JournalRow(
+            rollout=rollout.id,
+            seq=rollout.rows,
+            at=now,
+            step=rollout.step,
+            observations=seen,
+            verdict=judged.verdict,
+            evidence=dict(judged.evidence),
+            extensions=rollout.extensions,
+            observed_until=until,
+        ),
+    )
+    changed = replace(rollout, rows=rollout.rows + 1, verdict=judged.verdict)
+    if changed.thresholds is None and (found := thresholds(state, id=changed.rows)) is not None:
+        changed = replace(changed, thresholds=found)
+    tx.put(ROLLOUTS, changed)
+    judges.keep(changed, state)
+    return publish_rollout(tx, changed, now)
+
+
+def _signal(rollout: Rollout, verdict: JudgeVerdict) -> Signal | None:
+    """While a person was asked or said wait, only harm moves the rollout."""
+    if verdict is JudgeVerdict.HARM:
+        return Signal.HARM
+    if rollout.phase is not Phase.PROGRESSING:
+        return None
+    if verdict is JudgeVerdict.SAFE:
+        return when_safe(rollout)
+    return Signal.INCONCLUSIVE if verdict is JudgeVerdict.INCONCLUSIVE else None
+
+
+def outcome(judged: Report, until: float) -> Outcome:
+    return Outcome(
+        verdict=judged.verdict,
+        metrics=judged.metrics,
+        detail=judged.detail,
+        requests=judged.requests,
+        exposed_requests=judged.exposed_requests,
+        exposed_units=judged.exposed_units,
+        crossed_at=datetime.fromtimestamp(until, UTC),
+    )
+
+
+def _not_enforced(tx: Reader, now: datetime) -> list[Rollout]:
+    """Rollouts that ended lately and whose end not every worker is known to follow."""
+    ended = [rollout for phase in _ENDED for rollout in tx.find(ROLLOUTS, phase=phase.value, newest_first=True, limit=2)]
+    return [
+        rollout
+        for rollout in ended
+        if rollout.outcome
+        and rollout.outcome.enforced_at is None
+        and rollout.ended_at
+        and (now - rollout.ended_at).total_seconds() < LATELY
+    ]
+
+
+def _note_enforcement(tx: Writer, workers: list[Acknowledgement], now: datetime) -> None:
+    """When did the last worker follow the end of a rollout? Known from the acknowledgements, some moments later."""
+    for rollout in _not_enforced(tx, now):
+        last = rollout.ramp[-1]
+        at = enforced_at(workers, Revision(last.epoch, last.n))
+        if at is not None and rollout.outcome is not None:
+            reached = replace(rollout.outcome, enforced_at=datetime.fromtimestamp(at, UTC))
+            tx.put(ROLLOUTS, replace(rollout, outcome=reached))
+
+
+def forget_workers(world: World) -> None:
+    """Remove the last words of workers that are long gone."""
+    now = world.clock.now().timestamp()
+    with world.state.write() as tx:
+        for worker in tx.find(WORKERS):
+            if now - worker.seen_at > FORGET:
+                tx.remove(WORKERS, worker.incarnation)

@@ -1,0 +1,47 @@
+"""Move a version into a stage, and what follows from it: the old one is archived, the alias moves. One transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from lockgate.domain.events import Action, Happened
+from lockgate.domain.models import CHAMPION, Alias, ModelVersion, RequestState, Stage
+from lockgate.domain.people import Actor
+from lockgate.ports.state import ALIASES, REQUESTS, VERSIONS, Writer
+
+SINGLE = (Stage.STAGING, Stage.PRODUCTION)  # stages that hold one version of a model at a time
+
+
+def apply_stage(tx: Writer, version: ModelVersion, stage: Stage, actor: Actor, now: datetime) -> ModelVersion:
+    """The version in its new stage. Requests that lose their meaning by it are cancelled."""
+    if stage in SINGLE:
+        for old in tx.find(VERSIONS, model=version.model, stage=stage.value):
+            if old.version != version.version:
+                tx.put(VERSIONS, replace(old, stage=Stage.ARCHIVED))
+                tx.record(_happened(Action.STAGE_ARCHIVED, old, actor, now, {"from": stage.value, "for": version.version}))
+    moved = replace(version, stage=stage)
+    tx.put(VERSIONS, moved)
+    tx.record(_happened(Action.STAGE_APPLIED, moved, actor, now, {"from": version.stage.value, "to": stage.value}))
+    if stage is Stage.PRODUCTION:
+        tx.put(ALIASES, Alias(version.model, CHAMPION, version.version))
+        tx.record(_happened(Action.ALIAS_SET, moved, actor, now, {"alias": CHAMPION}))
+    elif version.stage is Stage.PRODUCTION:
+        tx.remove(ALIASES, version.model, CHAMPION)
+        tx.record(_happened(Action.ALIAS_REMOVED, moved, actor, now, {"alias": CHAMPION}))
+    _cancel_meaningless(tx, moved, actor, now)
+    return moved
+
+
+def _cancel_meaningless(tx: Writer, version: ModelVersion, actor: Actor, now: datetime) -> None:
+    for request in tx.find(REQUESTS, model=version.model, version=version.version, state=RequestState.OPEN.value):
+        if request.to_stage is version.stage:
+            tx.put(REQUESTS, replace(request, state=RequestState.CANCELLED, closed_at=now))
+            details = {"request": request.id, "why": f"version {version.version} already is in {version.stage.value}"}
+            tx.record(_happened(Action.REQUEST_CANCELLED, version, actor, now, details))
+
+
+def _happened(action: Action, version: ModelVersion, actor: Actor, now: datetime, details: Mapping[str, object]) -> Happened:
+    subject = f"{version.model}/{version.version}"
+    return Happened(action, actor.name, actor.authenticated, now, subject, version.model, version.version, dict(details))

@@ -1,0 +1,49 @@
+"""Find a thing by its name or say clearly that it is not there."""
+
+from __future__ import annotations
+
+from lockgate.domain.models import ModelVersion, TransitionRequest
+from lockgate.domain.projects import Environment, ProjectRecord
+from lockgate.domain.rollouts import Rollout
+from lockgate.kernel.errors import NotFound
+from lockgate.ports.state import MODELS, PROJECTS, REQUESTS, ROLLOUTS, VERSIONS, Reader
+
+
+def version_of(tx: Reader, model: str, version: int) -> ModelVersion:
+    found = tx.get(VERSIONS, model, version)
+    if found is not None:
+        return found
+    known = tx.get(MODELS, model)
+    if known is None:
+        names = ", ".join(sorted(one.name for one in tx.find(MODELS))) or "none yet"
+        raise NotFound(f"there is no model {model!r}; models here: {names}", hint="Make one: lockgate run")
+    raise NotFound(
+        f"{model} has no version {version}; its latest is {known.latest_version}", hint=f"See lockgate versions {model}"
+    )
+
+
+def request_by(tx: Reader, request_id: str) -> TransitionRequest:
+    found = tx.get(REQUESTS, request_id)
+    if found is None:
+        raise NotFound(f"there is no request {request_id!r}", hint="See the open ones: lockgate status")
+    return found
+
+
+def rollout_by(tx: Reader, rollout_id: str) -> Rollout:
+    found = tx.get(ROLLOUTS, rollout_id)
+    if found is None:
+        raise NotFound(f"there is no rollout {rollout_id!r}", hint="See what is under way: lockgate status")
+    return found
+
+
+def environment_of(tx: Reader, model: str, name: str) -> Environment:
+    """What the project file says of an environment; where it says nothing: replace, and one approval by somebody else."""
+    record = tx.get(PROJECTS, model)
+    return record.environments.get(name, Environment()) if record else Environment()
+
+
+def project_of(tx: Reader, model: str) -> ProjectRecord:
+    found = tx.get(PROJECTS, model)
+    if found is None:
+        raise NotFound(f"no project of {model!r} is known here", hint="Run its pipeline once: lockgate run")
+    return found

@@ -1,0 +1,62 @@
+"""Bring the route table in line with what stands in which stage: part of every transaction that moves a stage or a rollout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from lockgate.boundary.routes import Revision, Route, RouteTable
+from lockgate.domain.models import ModelVersion, Stage
+from lockgate.domain.rollouts import Phase, RampStep, Rollout
+from lockgate.ports.state import ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
+from lockgate.stages.deliver.rollout import active, weight
+from lockgate.stages.deliver.routes import PRODUCTION, route
+
+
+def publish_routes(tx: Writer, model: str) -> Revision:
+    """The revision under which the model's route is in force; a new one only if the route changed."""
+    published = tx.get(ROUTES, "current") or PublishedRoutes(RouteTable())
+    table = published.table
+    desired = desired_route(tx, model)
+    if desired == table.route(model):
+        return table.revision
+    others = tuple(one for one in table.routes if one.model != model)
+    revision = Revision(table.revision.epoch, table.revision.n + 1)
+    routes = (*others, desired) if desired else others
+    tx.put(ROUTES, PublishedRoutes(RouteTable(revision, tuple(sorted(routes, key=lambda one: one.model)))))
+    return revision
+
+
+def publish_rollout(tx: Writer, rollout: Rollout, now: datetime) -> Rollout:
+    """Publish the route that follows from the rollout and note in its ramp from which revision on its weight holds."""
+    revision = publish_routes(tx, rollout.model)
+    share = weight(rollout)
+    if rollout.ramp and rollout.ramp[-1].weight == share:
+        return rollout
+    changed = replace(rollout, ramp=(*rollout.ramp, RampStep(revision.epoch, revision.n, share, now)))
+    tx.put(ROLLOUTS, changed)
+    return changed
+
+
+def desired_route(tx: Reader, model: str) -> Route | None:
+    standing = [
+        *tx.find(VERSIONS, model=model, stage=Stage.PRODUCTION.value),
+        *tx.find(VERSIONS, model=model, stage=Stage.STAGING.value),
+    ]
+    under_way = active_rollouts(tx, model)
+    return route(model, standing, under_way, retained_version(tx, model))
+
+
+def active_rollouts(tx: Reader, model: str) -> list[Rollout]:
+    phases = [phase for phase in Phase if phase not in (Phase.PROMOTED, Phase.ABORTED)]
+    found = [rollout for phase in phases for rollout in tx.find(ROLLOUTS, model=model, phase=phase.value)]
+    assert all(active(rollout) for rollout in found)  # noqa: S101 - the table says which phases are final; this list must agree
+    return found
+
+
+def retained_version(tx: Reader, model: str) -> ModelVersion | None:
+    """The version that the last promotion into Production replaced: kept warm, so that going back needs no load."""
+    for rollout in tx.find(ROLLOUTS, model=model, phase=Phase.PROMOTED.value, newest_first=True, limit=20):
+        if rollout.environment == PRODUCTION:
+            return tx.get(VERSIONS, model, rollout.baseline) if rollout.baseline is not None else None
+    return None

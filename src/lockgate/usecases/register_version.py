@@ -1,0 +1,72 @@
+"""A run whose gates all passed becomes a version; where the project deploys automatically, the policy sends it on its way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from lockgate.domain.events import Action, Happened
+from lockgate.domain.models import ModelVersion, RegisteredModel, Stage, Vote
+from lockgate.domain.people import POLICY, Actor
+from lockgate.domain.projects import Deployment, ProjectRecord
+from lockgate.domain.runs import Run, RunStatus
+from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, Writer
+from lockgate.usecases.decide_request import decide
+from lockgate.usecases.publish_routes import active_rollouts
+from lockgate.usecases.request_transition import open_request
+from lockgate.usecases.world import World
+
+
+def register_version(
+    world: World, run: Run, *, digest: str, evaluation: str, reference: str, project: ProjectRecord
+) -> ModelVersion:
+    """The next version of the run's model, with the run's last state, in one transaction.
+
+    digest: of the package's manifest. evaluation, reference: digests of artifacts.
+    """
+    now = world.clock.now()
+    with world.state.write() as tx:
+        remember_project(tx, project, Actor(run.actor), now)
+        model = tx.get(MODELS, run.model) or RegisteredModel(run.model, now)
+        number = model.latest_version + 1
+        tx.put(MODELS, replace(model, latest_version=number))
+        version = ModelVersion(
+            model=run.model,
+            version=number,
+            digest=digest,
+            run=run.id,
+            author=run.author,
+            created_at=now,
+            dirty=run.dirty,
+            metrics=run.metrics,
+            gates=run.gates,
+            evaluation=evaluation,
+            reference=reference,
+        )
+        tx.put(VERSIONS, version)
+        tx.put(RUNS, replace(run, status=RunStatus.REGISTERED, version=number, finished_at=now))
+        details = {"run": run.id, "digest": digest, "commit": run.commit, "cause": run.cause}
+        subject = f"{run.model}/{number}"
+        tx.record(Happened(Action.VERSION_REGISTERED, run.actor, False, now, subject, run.model, number, dict(details)))  # noqa: FBT003
+        if project.deployment is Deployment.AUTOMATIC:
+            send_on_its_way(tx, version, now)
+        return version
+
+
+def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
+    """Request and approve as the policy. A dirty build and a production that is busy stay for a person to decide."""
+    busy = any(rollout.environment == "production" for rollout in active_rollouts(tx, version.model))
+    if version.dirty or busy:
+        return
+    request = open_request(tx, version, Stage.PRODUCTION, POLICY, now, "deployment: automatic; all gates passed")
+    decide(tx, request, Vote.APPROVE, POLICY, now, "all gates passed")
+
+
+def remember_project(tx: Writer, project: ProjectRecord, actor: Actor, now: datetime) -> None:
+    """Keep what the project file says; switching between a person's go and the evidence's go is an event of its own."""
+    before = tx.get(PROJECTS, project.model)
+    tx.put(PROJECTS, project)
+    if before is None or before.deployment is not project.deployment:
+        details = {"from": before.deployment.value if before else None, "to": project.deployment.value}
+        happened = Happened(Action.DEPLOYMENT_SET, actor.name, actor.authenticated, now, project.model, project.model)
+        tx.record(replace(happened, details=details))

@@ -1,0 +1,40 @@
+"""Derive a rollout's verdicts again from its journal: what was decided can be checked by anybody, at any time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.ports.state import JOURNAL
+from lockgate.stages.deliver.judge import begin, observe, report
+from lockgate.usecases.find_things import rollout_by
+from lockgate.usecases.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    rollout: str
+    rows: int
+    same: bool
+    first_difference: int | None  # seq of the journal row
+    sentence: str
+
+
+def replay_rollout(world: World, rollout_id: str) -> Replay:
+    """Compare every verdict and every e-value with what the journal says, bit for bit.
+
+    Raises:
+        NotFound: no such rollout.
+    """
+    with world.state.read() as tx:
+        rollout = rollout_by(tx, rollout_id)
+        rows = tx.find(JOURNAL, rollout=rollout_id)
+    state = begin(rollout.judge, rollout.steps, sticky=rollout.unit != "request")
+    for row in rows:
+        for observation in row.observations:
+            state = observe(state, observation)
+        judged = report(state, max(row.step, 0), extensions=row.extensions)
+        if judged.verdict is not row.verdict or dict(judged.evidence) != row.evidence:
+            said = f"row {row.seq} says {row.verdict.value}, the replay says {judged.verdict.value}, or their e-values differ"
+            return Replay(rollout_id, len(rows), same=False, first_difference=row.seq, sentence=said)
+    agreed = f"{len(rows)} looks of {rollout_id} derived again: every verdict and every e-value is the same"
+    return Replay(rollout_id, len(rows), same=True, first_difference=None, sentence=agreed)

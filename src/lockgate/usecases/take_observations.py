@@ -1,0 +1,52 @@
+"""Take what the data plane sent out of the inbox, in its order, each block once; keep the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lockgate.boundary.observations import Block, Cell, Feedback
+from lockgate.domain.findings import Label
+from lockgate.ports.state import CONSUMED, INBOX, LABELS, Consumed, Reader, Writer
+
+MOST = 200  # blocks in one transaction: bounds how long others wait
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came. labels: those that were not known before; a label that is sent again, or revised, is no new evidence."""
+
+    cells: tuple[Cell, ...] = ()
+    labels: tuple[Feedback, ...] = ()
+    until: float = 0.0  # Unix seconds: when the last block was closed
+
+
+def anything_waits(tx: Reader) -> bool:
+    return bool(tx.find(INBOX, limit=1))
+
+
+def take_observations(tx: Writer) -> Taken:
+    received = tx.find(INBOX, limit=MOST)
+    blocks: list[Block] = []
+    for one in received:
+        tx.remove(INBOX, one.worker, one.incarnation, one.sequence)
+        consumed = tx.get(CONSUMED, one.worker, one.incarnation)
+        if consumed is None or one.sequence > consumed.sequence:
+            tx.put(CONSUMED, Consumed(one.worker, one.incarnation, one.sequence))
+            blocks.append(one.block)
+    return Taken(
+        cells=tuple(cell for block in blocks for cell in block.cells),
+        labels=tuple(_keep(tx, (label for block in blocks for label in block.feedback))),
+        until=max((block.closed_at for block in blocks), default=0.0),
+    )
+
+
+def _keep(tx: Writer, labels: Iterable[Feedback]) -> list[Feedback]:
+    new = []
+    for one in labels:
+        label = Label(one.prediction_id, one.model, one.version, one.key, one.score, one.label, one.at, one.answered_at)
+        if tx.add(LABELS, label):
+            new.append(one)
+        elif tx.get(LABELS, one.prediction_id) != label:
+            tx.put(LABELS, label)
+    return new

@@ -1,0 +1,103 @@
+"""The home: the folder where one installation keeps its state, and where in it everything lies."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = ".lockgate"
+VARIABLE = "LOCKGATE_HOME"
+DATABASE_VARIABLE = "LOCKGATE_DATABASE"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    folder: Path
+
+    @classmethod
+    def find(cls, named: Path | None = None) -> Home:
+        """The home that was named, else $LOCKGATE_HOME, else `.lockgate` here or in the nearest folder above that has one."""
+        if named is not None:
+            return cls(named.absolute())
+        if from_environment := os.environ.get(VARIABLE):
+            return cls(Path(from_environment).absolute())
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / FOLDER).is_dir():
+                return cls(folder / FOLDER)
+        return cls(here / FOLDER)
+
+    @property
+    def database(self) -> str:
+        """$LOCKGATE_DATABASE where a team keeps its state in PostgreSQL, else a file in the home."""
+        return os.environ.get(DATABASE_VARIABLE) or str(self.folder / "state.db")
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs"
+
+    @property
+    def checkouts(self) -> Path:
+        return self.folder / "checkouts"
+
+    @property
+    def data_plane(self) -> Path:
+        return self.folder / "data-plane"
+
+    @property
+    def records(self) -> Path:
+        return self.data_plane / "records"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    @property
+    def server(self) -> Path:
+        """What runs here now: addresses and process ids, for whoever wants to talk to it."""
+        return self.folder / "up.json"
+
+    @property
+    def control_token(self) -> str:
+        return (self.secrets / "control.token").read_text()
+
+    def prepare(self) -> None:
+        """Make the folders and the secrets that are missing; secrets are readable by their owner only."""
+        for folder in (self.folder, self.artifacts, self.cache, self.runs, self.checkouts, self.records, self.logs):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.secrets.mkdir(mode=0o700, exist_ok=True)
+        _write_once(self.secrets / "prediction.key", secrets.token_bytes(32))
+        _write_once(self.secrets / "control.token", secrets.token_urlsafe(32).encode())
+        ignore = self.folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Whole or not at all, and never over what is there: several processes may prepare one home at once."""
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first; its secret stands
+    finally:
+        draft.unlink()

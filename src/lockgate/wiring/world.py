@@ -1,0 +1,15 @@
+"""The composition root: which implementation stands behind each port here."""
+
+from __future__ import annotations
+
+from lockgate.integrations.local.artifacts import LocalArtifacts
+from lockgate.integrations.sql.state import SqlState
+from lockgate.kernel.clock import SystemClock
+from lockgate.usecases.world import World
+from lockgate.wiring.home import Home
+
+
+def open_world(home: Home) -> World:
+    """The world of a home, which is made ready if it is new."""
+    home.prepare()
+    return World(SqlState.open(home.database), LocalArtifacts(home.artifacts), SystemClock())

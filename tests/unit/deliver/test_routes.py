@@ -1,0 +1,105 @@
+"""The desired route follows from what stands where; the arm on trial stands first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.boundary.routes import Role
+from lockgate.boundary.selector import choose, unit_key
+from lockgate.domain.models import ModelVersion, Stage
+from lockgate.domain.rollouts import JudgePolicy, Phase, Rollout, Strategy
+from lockgate.stages.deliver.routes import route
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def version(number: int, stage: Stage) -> ModelVersion:
+    return ModelVersion("m", number, f"sha256:{number}", "run-1", "ada", NOW, dirty=False, stage=stage)
+
+
+def trial(phase: Phase, step: int, environment: str = "production") -> Rollout:
+    return Rollout(
+        id="rollout-2",
+        model="m",
+        environment=environment,
+        version=2,
+        digest="sha256:2",
+        baseline=1,
+        baseline_digest="sha256:1",
+        strategy=Strategy.CANARY,
+        steps=(0.05, 0.5),
+        phase=phase,
+        started_by="ada",
+        started_at=NOW,
+        salt="pepper",
+        unit="header:x-user",
+        judge=JudgePolicy(),
+        step=step,
+    )
+
+
+def arms(of: object) -> list[tuple[int, str, float]]:
+    return [(arm.version, arm.role.value, arm.weight) for arm in of.arms]  # type: ignore[attr-defined]
+
+
+def test_nothing_stands_nothing_is_served() -> None:
+    assert route("m", [], [], None) is None
+
+
+def test_a_champion_takes_all() -> None:
+    assert arms(route("m", [version(1, Stage.PRODUCTION)], [], None)) == [(1, "champion", 1.0)]
+
+
+def test_a_canary_that_prepares_is_loaded_and_meets_nobody() -> None:
+    found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PREPARING, -1)], None)
+    assert arms(found) == [(2, "canary", 0.0), (1, "champion", 1.0)]
+
+
+def test_a_canary_takes_its_step_from_the_champion() -> None:
+    found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PROGRESSING, 0)], None)
+    assert arms(found) == [(2, "canary", 0.05), (1, "champion", 0.95)]
+    assert found is not None
+    assert (found.salt, found.unit, found.rollout) == ("pepper", "header:x-user", "rollout-2")
+
+
+def test_what_served_before_is_kept_warm_and_staging_is_pinned() -> None:
+    standing = [version(3, Stage.PRODUCTION), version(4, Stage.STAGING)]
+    assert arms(route("m", standing, [], version(1, Stage.ARCHIVED))) == [
+        (3, "champion", 1.0),
+        (1, "retained", 0.0),
+        (4, "pinned", 0.0),
+    ]
+
+
+def test_a_version_that_comes_into_staging_is_pinned_while_it_prepares() -> None:
+    found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PREPARING, -1, "staging")], None)
+    assert arms(found) == [(1, "champion", 1.0), (2, "pinned", 0.0)]
+
+
+def test_no_version_stands_twice() -> None:
+    found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PROGRESSING, 0)], version(2, Stage.ARCHIVED))
+    assert [arm.version for arm in found.arms] == [2, 1]  # type: ignore[union-attr]
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=50, unique=True))
+def test_a_ramp_moves_only_units_that_were_with_the_champion(units: list[str]) -> None:
+    met: set[str] = set()
+    for step in (0, 1):
+        found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PROGRESSING, step)], None)
+        assert found is not None
+        weights = [arm.weight for arm in found.arms]
+        canary = {unit for unit in units if found.arms[choose(unit_key(found.salt, unit), weights)].role is Role.CANARY}
+        assert met <= canary
+        met = canary
+
+
+def test_the_route_does_not_depend_on_who_asks_for_it() -> None:
+    standing = [version(1, Stage.PRODUCTION)]
+    assert route("m", standing, [trial(Phase.PAUSED, 1)], None) == route("m", standing, [trial(Phase.HOLDING, 1)], None)
+    assert route("m", standing, [replace(trial(Phase.PAUSED, 1), rows=9)], None) == route(
+        "m", standing, [trial(Phase.PAUSED, 1)], None
+    )
