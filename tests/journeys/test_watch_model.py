@@ -16,14 +16,15 @@ from lockgate.boundary.routes import LabelEvent, Revision
 from lockgate.domain.events import Action
 from lockgate.domain.findings import FindingKind, Job, JobState, Label, TriggerDecision
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
-from lockgate.ports.state import FINDINGS, JOBS, LABELS, REQUESTS, TRIGGERS, VERSIONS, WINDOWS, Kind
+from lockgate.domain.projects import Deployment, ProjectRecord
+from lockgate.ports.state import FINDINGS, JOBS, LABELS, PROJECTS, REQUESTS, TRIGGERS, VERSIONS, WINDOWS, Kind
 from lockgate.stages.watch.reference import encode, learn
 from lockgate.stages.watch.spec import WatchSpec
 from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.testing.clock import START, VirtualClock
 from lockgate.testing.records import MemoryRecords
 from lockgate.testing.state import MemoryState
-from lockgate.usecases.watch_model import Watched, Watching, watch_once
+from lockgate.usecases.watch_model import Watching, watch_once
 from lockgate.usecases.world import World
 
 MODEL = "flight-delay"
@@ -50,9 +51,9 @@ class Site:
     records: MemoryRecords = field(default_factory=MemoryRecords)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
     served: int = 0
-    spec: WatchSpec = SPEC
 
     def __post_init__(self) -> None:
+        self.run_from(SPEC)
         self.deploy(1)
 
     @property
@@ -62,7 +63,7 @@ class Site:
     def deploy(self, version: int) -> None:
         hour, origin, score = self.draw(4000)
         labels = (self.random.random(4000) < score).astype(float)
-        reference = learn({"hour": hour, "origin": origin}, score, labels, EVENT, window=500)
+        reference = learn({"hour": hour, "origin": origin}, score, labels, EVENT)
         digest = self.artifacts.put(encode(reference))
         new = ModelVersion(MODEL, version, "sha256:x", "run", "ada", self.clock.now(), dirty=False, reference=digest)
         with self.state.write() as tx:
@@ -96,7 +97,12 @@ class Site:
             tx.add_all(LABELS, [replace(label, label=1.0) if always_late else label for label in labels])
 
     def tick(self) -> Watching:
-        return watch_once(self.world, self.records, lambda model: Watched("/project", self.spec) if model == MODEL else None)
+        return watch_once(self.world, self.records)
+
+    def run_from(self, spec: WatchSpec) -> None:
+        """The project file as it was last read."""
+        with self.state.write() as tx:
+            tx.put(PROJECTS, ProjectRecord(MODEL, "/project", Deployment.MANUAL, watch=spec.model_dump(mode="json")))
 
     def all(self, kind: Kind[Any]) -> list[Any]:
         with self.state.read() as tx:
@@ -287,16 +293,14 @@ def test_a_tick_without_news_changes_nothing(site: Site) -> None:
 
 
 def test_what_a_tick_that_died_began_is_done_by_the_next_and_counted_once(site: Site) -> None:
-    """The same traffic through a watch that dies at every second commit leaves the same windows, findings and triggers."""
+    """The same traffic through a watch that dies at every other commit leaves the same windows, findings and triggers."""
     twin = Site()
     for _ in range(8):
         for one in (site, twin):
             one.feedback(one.serve(300, shift=1.0), always_late=True)
         twin.tick()
         with pytest.raises(Killed):
-            watch_once(
-                World(DyingState(site.state), site.artifacts, site.clock), site.records, lambda _: Watched("/project", SPEC)
-            )
+            watch_once(World(DyingState(site.state), site.artifacts, site.clock), site.records)
         site.tick()
     assert site.all(FINDINGS)
     for kind in (WINDOWS, FINDINGS, TRIGGERS, JOBS):
@@ -315,14 +319,31 @@ def test_cut_into_other_ticks_the_same_traffic_finds_the_same_drift() -> None:
     assert found[0] == found[1] != []
 
 
-def test_a_model_that_is_not_watched_costs_only_its_place_in_the_records(site: Site) -> None:
+def test_a_model_without_project_costs_only_its_place_in_the_records(site: Site) -> None:
+    with site.state.write() as tx:
+        tx.remove(PROJECTS, MODEL)
     site.serve(100)
-    watch_once(site.world, site.records, lambda _: None)
+    site.tick()
     assert [window.model for window in site.all(WINDOWS)] == [""]
 
 
+@pytest.mark.parametrize("content", [None, b"other bytes"])
+def test_a_version_whose_reference_is_unusable_is_told_and_the_others_are_watched(site: Site, content: bytes | None) -> None:
+    digest = "sha256:gone"
+    if content is not None:
+        digest = site.artifacts.put(content)
+    other = ModelVersion("other", 5, "sha256:x", "run", "ada", START, dirty=False, stage=Stage.PRODUCTION, reference=digest)
+    with site.state.write() as tx:
+        tx.put(VERSIONS, other)
+        tx.put(PROJECTS, ProjectRecord("other", "/other", Deployment.MANUAL))
+    site.serve(600)
+    (told,) = site.tick().unwatched
+    assert told.startswith("other version 5: ")
+    assert site.status()["rows"] == 600
+
+
 def test_ninety_days_of_a_rate_that_swings_retrain_at_most_once_in_a_cooldown(site: Site) -> None:
-    site.spec = SPEC.model_copy(update={"retrain": SPEC.retrain.model_copy(update={"cooldown": 7 * 24 * HOUR})})
+    site.run_from(SPEC.model_copy(update={"retrain": SPEC.retrain.model_copy(update={"cooldown": 7 * 24 * HOUR})}))
     for day in range(90):
         site.feedback(site.serve(400), always_late=day % 6 < 3)
         site.clock.advance(23 * HOUR)

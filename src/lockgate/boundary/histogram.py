@@ -1,4 +1,4 @@
-"""A histogram of latencies on a logarithmic scale: mergeable by adding, 2.5 % wide buckets, any number of values in constant space.
+"""A histogram of latencies on a logarithmic scale: mergeable by adding, any number of values in constant space.
 
 Values are seconds; bucket i holds [1 µs · g^i, 1 µs · g^(i+1)) with g = 1.05, everything under a microsecond is in bucket 0.
 A quantile is answered as its bucket's upper edge: at most 5 % above the truth, never below it.

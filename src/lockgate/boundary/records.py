@@ -1,6 +1,6 @@
 """Prediction records: what was asked and answered, appended to a segment file by each worker.
 
-A segment is a run of frames: length (4 bytes, big-endian), CRC-32 of the payload (4 bytes), payload (MessagePack of one `Record`).
+A segment is a run of frames: length and CRC-32 of the payload (4 bytes each, big-endian), payload (MessagePack of one `Record`).
 A torn tail, as kill -9 leaves it, ends the readable part; it is never mistaken for a record.
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lockgate.kernel.digest import digest_json
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -22,9 +24,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class DatasetVersion:
-    """Data fixed by content: the digest is of the sorted list of files with their digests."""
+    """Data fixed by content: `digest` is the `dataset_digest` of `files`, which are paths in the project's folder, sorted."""
 
     name: str
     digest: str
     files: tuple[str, ...]
     size: int
+
+
+def dataset_digest(files: dict[str, str]) -> str:
+    """Of the sorted list of files with their digests."""
+    return digest_json(sorted(files.items()))

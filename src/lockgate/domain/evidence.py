@@ -40,7 +40,8 @@ class Observation:
 class JournalRow:
     """One tick of one rollout: what was consumed, and what the judge said after it.
 
-    evidence: by metric, natural logarithms of the e-values: `harm/errors`, `safe/errors`, …, and `harm` (the weighted sum).
+    evidence: by metric, natural logarithms of the e-values: `harm/METRIC`, `harm` (the weighted
+    sum), `safe/METRIC@STEP` (steps from 0).
     """
 
     rollout: str

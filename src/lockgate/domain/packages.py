@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from lockgate.boundary.manifest import Golden, Signature
 
@@ -15,6 +16,8 @@ class Packaged:
     environment: library → version that made it.
     reference: the distribution of the training features and of the predictions, as `stages.watch.reference` encodes it.
     evaluation: an encoded `domain.evaluation.Evaluation`.
+    held_out: the features of the evaluation's rows, by column, so that other versions can be asked about the same rows; empty
+        where the evaluation's index is not that of the split's held-out rows.
     """
 
     runtime: str
@@ -24,3 +27,4 @@ class Packaged:
     environment: dict[str, str]
     reference: bytes
     evaluation: bytes
+    held_out: dict[str, list[Any]] = field(default_factory=dict)

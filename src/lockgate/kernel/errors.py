@@ -1,4 +1,4 @@
-"""One tree of errors. Each says what was found, what was expected and what to do next; none needs a traceback to be understood."""
+"""One tree of errors. Each says what was found, what was expected and what to do next; none needs a traceback."""
 
 from __future__ import annotations
 

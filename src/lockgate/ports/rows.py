@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 details = msgspec.json.Decoder(dict[str, Any]).decode  # of an event, from the text that `canonical_json` makes of them
 
+_BEYOND = 1 << 63
 _encode = msgspec.json.Encoder().encode
 
 
@@ -59,7 +60,7 @@ def plain(kind: Kind[Any], field: str, value: Any) -> str | int:
         raise Invalid(f"{kind.name} are not found by {field!r}, they are by {', '.join(column_types(kind))}")
     if not isinstance(value, expected) or isinstance(value, bool):
         raise Invalid(f"{kind.name}.{field}: {value!r} found, {expected.__name__} expected")
-    return expected(value)
+    return _text(f"{kind.name}.{field}", value) if isinstance(value, str) else _number(f"{kind.name}.{field}", value)
 
 
 def body(kind: Kind[T], item: T) -> bytes:
@@ -96,14 +97,37 @@ def settled(happened: Happened) -> Happened:
     """The event as it will be read again, so that its hash never depends on what JSON cannot tell apart (tuples and lists).
 
     Raises:
-        Invalid: its details hold what JSON cannot spell, or its time has no zone.
+        Invalid: its details or texts hold what cannot be spelled, or its time has no zone.
     """
     if happened.at.tzinfo is None:
         raise Invalid(f"{happened.action}: the time {happened.at} has no zone", hint="Take the time from a kernel.clock.Clock.")
+    for name in ("actor", "subject", "model"):
+        _text(f"{happened.action}: {name}", getattr(happened, name))
     try:
         return replace(happened, details=details(canonical_json(happened.details)))
     except (TypeError, ValueError) as error:
         raise Invalid(f"{happened.action}: the details cannot be kept: {error}", hint="Keep plain, finite values.") from error
+
+
+def _text(where: str, value: str) -> str:
+    """Text that every database can hold: no NUL, no halves of surrogate pairs."""
+    if "\0" in value or not _encodable(value):
+        raise Invalid(f"{where}: {value!r:.200} found, text that UTF-8 can spell expected, without NUL")
+    return str(value)
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _number(where: str, value: int) -> int:
+    if not -_BEYOND <= value < _BEYOND:
+        raise Invalid(f"{where}: {value} found, an integer of 64 bits expected")
+    return int(value)
 
 
 def _plain_type(kind: Kind[Any], field: str, hint: Any) -> type[str | int]:

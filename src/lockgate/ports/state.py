@@ -134,6 +134,7 @@ class Reader(Protocol):
     def find(
         self,
         kind: Kind[T],
+        /,
         *,
         newest_first: bool = False,
         limit: int | None = None,
@@ -143,7 +144,7 @@ class Reader(Protocol):
         """Those whose key or asked-for fields equal what is given, in the order in which they were first added."""
         ...
 
-    def count(self, kind: Kind[T], **equal: str | int) -> int: ...
+    def count(self, kind: Kind[T], /, **equal: str | int) -> int: ...
 
     def events(
         self,

@@ -12,7 +12,7 @@ from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.projects import Deployment, ProjectRecord
 from lockgate.kernel.errors import Fault, InvalidInput, NotFound
 from lockgate.project.document import Document, read_document, spell
-from lockgate.project.faults import faults_of, shown
+from lockgate.project.faults import faults_of, shown, suggestion
 from lockgate.stages.build.spec import BuildSpec, ContractSpec
 from lockgate.stages.decide.spec import GatesSpec
 from lockgate.stages.deliver.spec import DeliverySpec
@@ -116,8 +116,13 @@ def _parse(document: Document, model: type[SomeSpec]) -> tuple[SomeSpec | None, 
 def _contradictions(document: Document, folder: Path) -> list[Fault]:
     """What no part of the file can see by itself. Looks at what could be read, so that these come with all the others."""
     whole = _mapping(document.value)
-    found = [*_missing_files(whole, folder), *_names_used_twice(whole), *_events_not_declared(whole)]
-    return [Fault(spell(path), message, document.file, document.line(path)) for path, message in found]
+    found = [*_names_used_twice(whole), *_events_not_declared(whole)]
+    faults = [Fault(spell(path), message, document.file, document.line(path)) for path, message in found]
+    for path, file in _missing_files(whole, folder):
+        beside = [one.relative_to(folder).as_posix() for one in (folder / file).parent.glob(f"*{Path(file).suffix}")]
+        message, meant = f"there is no file {file}", suggestion(file, beside)
+        faults.append(Fault(spell(path), message, document.file, document.line(path), meant))
+    return faults
 
 
 _Found = list[tuple[tuple[str | int, ...], str]]
@@ -126,7 +131,7 @@ _Found = list[tuple[tuple[str | int, ...], str]]
 def _missing_files(whole: dict[str, Any], folder: Path) -> _Found:
     named: list[tuple[tuple[str | int, ...], Any]] = [(("pipeline",), whole.get("pipeline"))]
     named += [(("data", name, "contract"), _mapping(one).get("contract")) for name, one in _mapping(whole.get("data")).items()]
-    return [(path, f"there is no file {file}") for path, file in named if isinstance(file, str) and not _is_file(folder, file)]
+    return [(path, file) for path, file in named if isinstance(file, str) and not _is_file(folder, file)]
 
 
 def _names_used_twice(whole: dict[str, Any]) -> _Found:

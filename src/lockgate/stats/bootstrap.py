@@ -23,7 +23,7 @@ POWER = 0.8
 DRAWS = 2000
 _FEWEST_DRAWS = 400  # 10 resamples beyond each end
 _BUDGET = 40_000_000  # weights in all: about two seconds
-_AT_ONCE = 2_000_000  # weights held in memory
+_AT_ONCE = 200_000  # weights in one block: what fits into a processor cache is twice as quick
 
 
 @dataclass(frozen=True, slots=True)

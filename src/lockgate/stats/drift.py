@@ -81,7 +81,7 @@ def homogeneity(reference: Counts, current: Counts) -> Homogeneity:
 
 
 def p_values(
-    test: Homogeneity, inflation: float | Floats = 1.0, concentration: float | Floats = 1.0, runs: int | Counts = 0
+    test: Homogeneity, inflation: float | Floats = 1.0, concentration: float | Floats = 1.0, runs: float | Floats = 0
 ) -> Floats:
     """The chance of so large a statistic where nothing drifted; 1 where there was nothing to compare.
 

@@ -145,8 +145,12 @@ def rollout(**fields: Any) -> Rollout:
     return Rollout(**{**defaults, **fields})
 
 
+def arm_observation(**fields: Any) -> ArmObservation:
+    return ArmObservation(**{"completed": 5, **fields})
+
+
 def observation(**fields: Any) -> Observation:
-    defaults = {"weight": 0.05, "canary": ArmObservation(completed=5), "baseline": ArmObservation(completed=95)}
+    defaults = {"weight": 0.05, "canary": arm_observation(), "baseline": arm_observation(completed=95)}
     return Observation(**{**defaults, **fields})
 
 

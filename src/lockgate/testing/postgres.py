@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from lockgate.kernel.errors import Unavailable
 
 _ROOT_MAY_NOT = "postgres"  # the server refuses to run as root; this user comes with its package
+_INITDB = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -78,7 +80,7 @@ def _programs() -> Path:
 
 def _run(folder: Path, user: str, program: Path, *arguments: str) -> None:
     command = [str(program), *arguments]
-    as_user = {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
+    as_user: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
     done = subprocess.run(
         command,
         check=False,

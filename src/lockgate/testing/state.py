@@ -74,6 +74,7 @@ class _MemoryReader:
     def find(
         self,
         kind: Kind[T],
+        /,
         *,
         newest_first: bool = False,
         limit: int | None = None,
@@ -83,7 +84,7 @@ class _MemoryReader:
         found = self._matching(kind, newest_first=newest_first, equal=equal)
         return [rows.item(kind, row.body) for row in islice(found, offset, None if limit is None else offset + limit)]
 
-    def count(self, kind: Kind[T], **equal: str | int) -> int:
+    def count(self, kind: Kind[T], /, **equal: str | int) -> int:
         return sum(1 for _ in self._matching(kind, newest_first=False, equal=equal))
 
     def events(

@@ -13,15 +13,16 @@ from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
 from lockgate.stages.deliver.evidence import observations
+from lockgate.stages.deliver.explain import sentence
 from lockgate.stages.deliver.judge import JudgeState, Report, begin, observe, report, thresholds
-from lockgate.stages.deliver.readiness import Seen, enforced_at, live, readiness
+from lockgate.stages.deliver.readiness import enforced_at, readiness
 from lockgate.stages.deliver.rollout import when_ready, when_safe
+from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.take_observations import Taken, anything_waits, take_observations
 from lockgate.usecases.world import World
 
-PATIENCE = 10.0  # seconds without a word after which a worker no longer counts as alive
 LATELY = 600.0  # seconds for which the end of a rollout is followed up
 FORGET = 3600.0  # seconds after which a silent worker's last word is removed
 _UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
@@ -72,11 +73,6 @@ def advance_rollouts(world: World, judges: Judges) -> bool:
     return True
 
 
-def live_workers(tx: Reader, now: datetime) -> list[Acknowledgement]:
-    seen = [Seen(worker.seen_at, worker.acknowledgement) for worker in tx.find(WORKERS)]
-    return live(seen, now.timestamp(), PATIENCE)
-
-
 def _anything_pending(tx: Reader, now: datetime) -> bool:
     if any(tx.find(ROLLOUTS, phase=phase.value, limit=1) for phase in _UNDER_WAY):
         return True
@@ -91,7 +87,7 @@ def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgem
     state, reason = readiness(workers, rollout.digest)
     if state is Readiness.FAILED:
         return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
-    seen = observations(rollout, taken.cells, taken.labels)
+    seen = observations(rollout, taken.cells, taken.labels) if rollout.steps else ()
     if seen:
         rollout = _consume(tx, rollout, seen, taken.until, judges, now)
     if rollout.phase is Phase.PREPARING:
@@ -148,7 +144,7 @@ def outcome(judged: Report, until: float) -> Outcome:
     return Outcome(
         verdict=judged.verdict,
         metrics=judged.metrics,
-        detail=judged.detail,
+        detail=sentence(judged),
         requests=judged.requests,
         exposed_requests=judged.exposed_requests,
         exposed_units=judged.exposed_units,

@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lockgate.domain.events import GENESIS, Action, chain_hash
+from lockgate.domain.events import Action
 from lockgate.domain.models import Stage
 from lockgate.ports.state import Reader
+from lockgate.stages.decide.audit import Audit, verify
 from lockgate.usecases.world import World
 
 PAGE = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    events: int
-    whole: bool
-    broken_at: int | None  # seq of the first event that does not fit
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +23,10 @@ class Standing:
     actor: str
 
 
-def verify_audit(world: World) -> Checked:
+def verify_audit(world: World) -> Audit:
     """Walk the chain from its beginning: every event must follow its predecessor, and say what its hash covers."""
-    seq, previous = 0, GENESIS
     with world.state.read() as tx:
-        while page := tx.events(after=seq, limit=PAGE):
-            for event in page:
-                fits = event.seq == seq + 1 and event.prev_hash == previous
-                if not fits or event.hash != chain_hash(event.seq, event.happened, event.prev_hash):
-                    sentence = f"the audit log is broken at event {event.seq}: it, or the one before, was changed or removed"
-                    return Checked(seq, whole=False, broken_at=event.seq, sentence=sentence)
-                seq, previous = event.seq, event.hash
-    return Checked(seq, whole=True, broken_at=None, sentence=f"the audit log is whole: {seq} events, last hash {previous}")
+        return verify(lambda after, limit: tx.events(after=after, limit=limit))
 
 
 def standing_at(world: World, moment: datetime) -> list[Standing]:

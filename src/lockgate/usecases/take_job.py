@@ -8,10 +8,11 @@ from dataclasses import replace
 from lockgate.domain.findings import Job, JobState
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.kernel.errors import LockgateError
+from lockgate.kernel.ids import new_id
 from lockgate.ports.state import JOBS
 from lockgate.usecases.world import World
 
-MOST_ATTEMPTS = 3  # a job whose runner dies again and again is given up
+MOST_ATTEMPTS = 10  # a job whose runner dies again and again is given up
 
 
 def take_job(world: World) -> Job | None:
@@ -25,7 +26,8 @@ def take_job(world: World) -> Job | None:
     with world.state.write() as tx:
         for job in (*tx.find(JOBS, state=JobState.RUNNING.value), *tx.find(JOBS, state=JobState.QUEUED.value)):
             if job.attempts < MOST_ATTEMPTS:
-                taken = replace(job, state=JobState.RUNNING, attempts=job.attempts + 1)
+                run = job.run or new_id("run")  # fixed now, so that a second attempt goes on with the same run
+                taken = replace(job, state=JobState.RUNNING, attempts=job.attempts + 1, run=run)
                 tx.put(JOBS, taken)
                 return taken
             tx.put(JOBS, replace(job, state=JobState.FAILED, error=f"its runner died {job.attempts} times"))

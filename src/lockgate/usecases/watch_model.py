@@ -7,17 +7,21 @@ findings, the triggers and their events. A process that is killed at any point h
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from pydantic import ValidationError
 
 from lockgate.boundary.records import Record
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.people import WATCH
+from lockgate.domain.projects import ProjectRecord
+from lockgate.kernel.errors import Corrupt, Invalid, NotFound
 from lockgate.ports.records import Batch, RecordSource
-from lockgate.ports.state import FINDINGS, LABELS, VERSIONS, WINDOWS, Reader, Writer
+from lockgate.ports.state import FINDINGS, LABELS, PROJECTS, VERSIONS, WINDOWS, Reader, Writer
 from lockgate.stages.watch import memory as memories
 from lockgate.stages.watch import reference as references
 from lockgate.stages.watch.memory import Memory
@@ -32,16 +36,11 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """How a model is to be watched, and where its project lies, so that it can be retrained."""
-
-    folder: str
-    spec: WatchSpec
-
-
-@dataclass(frozen=True, slots=True)
 class Watching:
-    """What a tick came to. `more` says that records are left: tick again without waiting."""
+    """What a tick came to.
+
+    more: records are left, tick again without waiting. unwatched: versions that could not be watched, each with the reason.
+    """
 
     records: int = 0
     labels: int = 0
@@ -49,6 +48,7 @@ class Watching:
     triggers: tuple[Trigger, ...] = ()
     jobs: tuple[Job, ...] = ()
     more: bool = False
+    unwatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class _Change:
     """What a tick makes of one version."""
 
     version: ModelVersion
-    watched: Watched
+    folder: str
+    spec: WatchSpec
     before: WatchWindow | None
     after: WatchWindow
     memory: Memory
@@ -70,51 +71,67 @@ class _Tick:
     cursor: WatchWindow | None
     batch: Batch
     changes: tuple[_Change, ...] = ()
+    unwatched: tuple[str, ...] = ()
     pending: bool = False  # a standing finding has an answer that it had not before
 
 
-def watch_once(world: World, records: RecordSource, watched: Callable[[str], Watched | None]) -> Watching:
-    """One tick for all models with a version in Production; `watched` says of a model how, or None to leave it alone.
+def watch_once(world: World, records: RecordSource) -> Watching:
+    """One tick for all models with a version in Production, each as the project file says that it was run from.
 
     Only records and labels of the version in Production count. One process at a time may watch a home; should two, the second
-    to commit finds the windows changed and gives way.
-
-    Raises:
-        NotFound, Corrupt, Invalid: a version's reference is gone, damaged, or not readable by this release.
+    to commit finds the windows changed and gives way. A version whose reference is gone, damaged or not readable by this
+    release is passed over with a word in the log, and does not keep the others from being watched.
     """
-    tick = _look(world, records, watched)
+    tick = _look(world, records)
     if not _anything_new(tick):
-        return Watching()
+        return Watching(unwatched=tick.unwatched)
     with world.state.write() as tx:
         if _overtaken(tx, tick):
-            return Watching(more=True)
+            return Watching(more=True, unwatched=tick.unwatched)
         return _keep(tx, tick)
 
 
-def _look(world: World, records: RecordSource, watched: Callable[[str], Watched | None]) -> _Tick:
+def _look(world: World, records: RecordSource) -> _Tick:
     now = world.clock.now()
+    changes: list[_Change] = []
+    unwatched: list[str] = []
     with world.state.read() as tx:
         cursor = tx.get(WINDOWS, *CURSOR)
         batch = records.read(cursor.body if cursor else {})
-        changes = []
         for version in tx.find(VERSIONS, stage=Stage.PRODUCTION.value):
-            how = watched(version.model)
-            if how is not None and version.reference is not None:
-                changes.append(_watch(world, tx, version, how, batch.records, now))
+            try:
+                changes.extend(_watch(world, tx, version, batch.records, now))
+            except (NotFound, Corrupt, Invalid) as error:
+                unwatched.append(f"{version.model} version {version.version}: {error.message}")
+                _log.error("a version is not watched", extra={"model": version.model, "error": error.message})
         pending = any(_answers(tx, change, now) for change in changes)
-    return _Tick(now, cursor, batch, tuple(changes), pending)
+    return _Tick(now, cursor, batch, tuple(changes), tuple(unwatched), pending)
 
 
-def _watch(world: World, tx: Reader, version: ModelVersion, how: Watched, records: Sequence[Record], now: datetime) -> _Change:
-    reference = references.decode(world.artifacts.get(version.reference or ""))
+def _watch(world: World, tx: Reader, version: ModelVersion, records: Sequence[Record], now: datetime) -> list[_Change]:
+    """What this tick makes of the version; nothing where there is no project or no reference to watch it by."""
+    project = tx.get(PROJECTS, version.model)
+    if project is None or version.reference is None:
+        return []
+    spec = _spec(project)
+    reference = references.decode(world.artifacts.get(version.reference))
     before = tx.get(WINDOWS, version.model, version.version)
-    memory = memories.load(before.body) if before else memories.begin(how.spec)
+    memory = memories.load(before.body) if before else memories.begin(spec)
     mine = [record for record in records if record.model == version.model and record.version == version.version]
     labels = _new_labels(tx, version, memory.performance.newest) if reference.performance.event else []
     identity = (version.model, version.version)
-    memory, findings = memories.watch(memory, reference, how.spec, mine, labels, identity, now)
+    memory, findings = memories.watch(memory, reference, spec, mine, labels, identity, now)
     after = WatchWindow(*identity, memories.dump(memory))
-    return _Change(version, how, before, after, memory, len(labels), findings)
+    return [_Change(version, project.folder, spec, before, after, memory, len(labels), findings)]
+
+
+def _spec(project: ProjectRecord) -> WatchSpec:
+    try:
+        return WatchSpec.model_validate(project.watch)
+    except ValidationError as error:
+        raise Invalid(
+            f"the watch part that is kept of {project.model} cannot be read: {error}", hint="Run its pipeline again."
+        ) from error
 
 
 def _new_labels(tx: Reader, version: ModelVersion, newest: str | None) -> list[Label]:
@@ -137,8 +154,7 @@ def _new_labels(tx: Reader, version: ModelVersion, newest: str | None) -> list[L
 def _answers(tx: Reader, change: _Change, now: datetime) -> list[Answer]:
     """New answers to the findings that stand, as far as they are kept already."""
     standing = (tx.get(FINDINGS, id_) for id_ in change.memory.standing)
-    watched = change.watched
-    return [one for found in standing if found for one in answer(tx, found, change.version, watched.folder, watched.spec, now)]
+    return [one for found in standing if found for one in answer(tx, found, change.version, change.folder, change.spec, now)]
 
 
 def _anything_new(tick: _Tick) -> bool:
@@ -167,6 +183,7 @@ def _keep(tx: Writer, tick: _Tick) -> Watching:
         triggers=tuple(one.trigger for one in answers),
         jobs=tuple(one.job for one in answers if one.job),
         more=bool(tick.batch.records),
+        unwatched=tick.unwatched,
     )
 
 
@@ -175,7 +192,7 @@ def _answer_all(tx: Writer, change: _Change, now: datetime) -> list[Answer]:
     answers = []
     for id_ in change.memory.standing:
         found = tx.get(FINDINGS, id_)
-        for one in answer(tx, found, change.version, change.watched.folder, change.watched.spec, now) if found else ():
+        for one in answer(tx, found, change.version, change.folder, change.spec, now) if found else ():
             keep_answer(tx, one, change.version)
             answers.append(one)
     return answers

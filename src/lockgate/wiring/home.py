@@ -20,9 +20,9 @@ class Home:
     def find(cls, named: Path | None = None) -> Home:
         """The home that was named, else $LOCKGATE_HOME, else `.lockgate` here or in the nearest folder above that has one."""
         if named is not None:
-            return cls(named.absolute())
+            return cls(named.resolve())
         if from_environment := os.environ.get(VARIABLE):
-            return cls(Path(from_environment).absolute())
+            return cls(Path(from_environment).resolve())
         here = Path.cwd()
         for folder in (here, *here.parents):
             if (folder / FOLDER).is_dir():

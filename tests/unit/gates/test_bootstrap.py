@@ -72,6 +72,11 @@ def test_the_interval_of_an_auc_holds_the_truth_about_as_often_as_it_says() -> N
     assert 0.90 <= held / studies <= 0.985
 
 
+def test_the_interval_leaves_out_two_and_a_half_percent_at_each_end() -> None:
+    found = interval(500.0, np.arange(1_001.0))
+    assert (found.point, found.low, found.high) == pytest.approx((500.0, 25.0, 975.0))
+
+
 def test_the_standard_error_of_a_mean_is_found() -> None:
     losses = np.random.default_rng(1).exponential(size=2_000)
     point, figures = resampled(lambda weights: weights @ losses / len(losses), len(losses), seed=0)

@@ -195,7 +195,7 @@ def test_pairs_tell_what_two_figures_cannot() -> None:
 
 
 def test_auc_of_a_worse_model_with_and_without_a_margin() -> None:
-    z, label = world(20_000, seed=3)
+    z, label = world(12_000, seed=3)
     champion, candidate = evaluation(seen(z, 0.30, 1), label), evaluation(seen(z, 0.33, 1), label)
     assert judge("auc not worse than champion by 0", candidate, champion).verdict is not PASS
     assert judge("auc not worse than champion by 0.01", candidate, champion).verdict is PASS
@@ -271,10 +271,10 @@ def test_a_champion_of_few_examples_cannot_be_compared_with() -> None:
 def test_a_model_at_the_limit_passes_about_as_rarely_as_promised() -> None:
     """Candidates whose true accuracy is just the limit's pass in 2.5 % of cases: here 200 of them, 5 expected."""
     random = np.random.default_rng(13)
-    label = (np.arange(1_000) % 2).astype(float)
+    label = (np.arange(250) % 2).astype(float)
     passed = 0
     for _ in range(200):
-        right = random.random(1_000) < 0.8
+        right = random.random(250) < 0.8
         passed += judge("accuracy >= 0.8", evaluation(np.where(right, label, 1 - label), label)).verdict is PASS
     assert passed <= 13
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.boundary import histogram
-from lockgate.boundary.manifest import decode, digest_bytes
+from lockgate.boundary.manifest import decode
 from lockgate.boundary.predictions import Prediction, mint, read
 from lockgate.boundary.records import Record, frame, frames
 from lockgate.boundary.routes import Revision
 from lockgate.boundary.selector import choose, unit_key
+from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Corrupt, Invalid
 
 SECRET = b"s" * 32

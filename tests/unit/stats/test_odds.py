@@ -18,7 +18,7 @@ ratios = st.floats(1.0, 5.0)
 
 
 def mean_over_events(weight: float, true_ratio: float, events: int, log_e: list[float]) -> float:
-    """The mean of an e-value that depends on how many of `events` were the canary's, when its rate is `true_ratio` × the baseline's."""
+    """The mean of an e-value by how many of `events` were the canary's, when its rate is `true_ratio` × the baseline's."""
     share = float(null_share(weight, true_ratio))
     return sum(comb(events, k) * share**k * (1 - share) ** (events - k) * exp(log_e[k]) for k in range(events + 1))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockgate.boundary.records import Record, frame
 from lockgate.boundary.routes import Revision
-from lockgate.integrations.local.records import SegmentRecords
+from lockgate.integrations.local.records import LocalRecords
 from lockgate.ports.records import Cursor
 
 
@@ -30,35 +30,35 @@ def numbers(records: tuple[Record, ...]) -> list[int]:
 
 
 def test_an_empty_or_absent_folder_has_no_records(tmp_path: Path) -> None:
-    assert SegmentRecords(tmp_path).read({}) == ((), {})
-    assert SegmentRecords(tmp_path / "none").read({}) == ((), {})
+    assert LocalRecords(tmp_path).read({}) == ((), {})
+    assert LocalRecords(tmp_path / "none").read({}) == ((), {})
 
 
 def test_each_record_is_read_once_also_over_a_restart(tmp_path: Path) -> None:
     append(tmp_path / "a.seg", frame(record(1)) + frame(record(2)))
-    first = SegmentRecords(tmp_path).read({})
+    first = LocalRecords(tmp_path).read({})
     append(tmp_path / "a.seg", frame(record(3)))
     append(tmp_path / "b.seg", frame(record(4)))
-    second = SegmentRecords(tmp_path).read(json.loads(json.dumps(first.cursor)))
+    second = LocalRecords(tmp_path).read(json.loads(json.dumps(first.cursor)))
     assert (numbers(first.records), numbers(second.records)) == ([1, 2], [3, 4])
-    third = SegmentRecords(tmp_path).read(second.cursor)
+    third = LocalRecords(tmp_path).read(second.cursor)
     assert third == ((), second.cursor)
 
 
 def test_a_torn_tail_waits_for_the_rest(tmp_path: Path) -> None:
     whole = frame(record(2))
     append(tmp_path / "a.seg", frame(record(1)) + whole[:-3])
-    first = SegmentRecords(tmp_path).read({})
+    first = LocalRecords(tmp_path).read({})
     append(tmp_path / "a.seg", whole[-3:])
-    second = SegmentRecords(tmp_path).read(first.cursor)
+    second = LocalRecords(tmp_path).read(first.cursor)
     assert (numbers(first.records), numbers(second.records)) == ([1], [2])
 
 
 def test_the_torn_tail_of_a_worker_that_died_costs_no_more_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append(tmp_path / "a.seg", frame(record(1)) + frame(record(2))[:-3])
-    first = SegmentRecords(tmp_path).read({})
+    first = LocalRecords(tmp_path).read({})
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("the file was opened again"))
-    assert SegmentRecords(tmp_path).read(first.cursor) == ((), first.cursor)
+    assert LocalRecords(tmp_path).read(first.cursor) == ((), first.cursor)
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 64, frame(record(2))[:-1] + b"\xff" + frame(record(3))])
@@ -66,17 +66,17 @@ def test_a_damaged_frame_ends_its_file_and_is_told(tmp_path: Path, tail: bytes, 
     append(tmp_path / "a.seg", frame(record(1)) + tail)
     append(tmp_path / "b.seg", frame(record(9)))
     with caplog.at_level(logging.WARNING):
-        first = SegmentRecords(tmp_path).read({})
+        first = LocalRecords(tmp_path).read({})
     assert numbers(first.records) == [1, 9]
     assert "damaged" in caplog.text
-    assert SegmentRecords(tmp_path).read(first.cursor).records == ()
+    assert LocalRecords(tmp_path).read(first.cursor).records == ()
 
 
 def test_a_read_is_bounded_and_fair_to_every_file(tmp_path: Path) -> None:
     for i in range(100):
         append(tmp_path / "a.seg", frame(record(i)))
         append(tmp_path / "b.seg", frame(record(1000 + i)))
-    source, seen = SegmentRecords(tmp_path, limit=30), []
+    source, seen = LocalRecords(tmp_path, limit=30), []
     cursor: Cursor = {}
     while (batch := source.read(cursor)).records:
         assert len(batch.records) <= 30
@@ -89,14 +89,14 @@ def test_a_read_is_bounded_and_fair_to_every_file(tmp_path: Path) -> None:
 def test_a_record_larger_than_a_chunk_is_read_whole(tmp_path: Path) -> None:
     large = Record(("p",), "m", 1, Revision(1, 1), 1.0, {"x": ["x" * (9 << 20)]}, (0.5,))
     append(tmp_path / "a.seg", frame(large) + frame(record(2)))
-    assert numbers(SegmentRecords(tmp_path).read({}).records) == [1, 2]
+    assert numbers(LocalRecords(tmp_path).read({}).records) == [1, 2]
 
 
 def test_files_that_are_gone_leave_the_cursor(tmp_path: Path) -> None:
     append(tmp_path / "a.seg", frame(record(1)))
-    first = SegmentRecords(tmp_path).read({})
+    first = LocalRecords(tmp_path).read({})
     (tmp_path / "a.seg").unlink()
-    assert SegmentRecords(tmp_path).read(first.cursor) == ((), {})
+    assert LocalRecords(tmp_path).read(first.cursor) == ((), {})
 
 
 @given(st.lists(st.integers(1, 60), max_size=12), st.integers(1, 5))
@@ -109,7 +109,7 @@ def test_however_the_bytes_come_every_record_is_read_once(
     for size in [*cuts, len(content)]:
         append(folder / "a.seg", content[:size])
         content = content[size:]
-        while (batch := SegmentRecords(folder, limit=limit).read(cursor)).records:
+        while (batch := LocalRecords(folder, limit=limit).read(cursor)).records:
             seen += numbers(batch.records)
             cursor = batch.cursor
         cursor = batch.cursor

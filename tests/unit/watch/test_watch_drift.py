@@ -17,7 +17,6 @@ REFERENCE = learn(
     {f"x{i}": RANDOM.normal(size=20_000) for i in range(20)} | {"c": RANDOM.choice(["a", "b", "c"], 20_000).tolist()},
     RANDOM.beta(2, 6, 5000),
     np.zeros(5000),
-    window=500,
 )
 
 
@@ -115,7 +114,7 @@ def test_windows_of_a_day_of_weather_are_no_drift_though_each_differs() -> None:
     def days(count: int) -> np.ndarray:
         return np.repeat(random.normal(size=count), 500) + random.normal(size=count * 500)
 
-    reference: Reference = learn({"wind": days(60)}, np.full(600, 0.5), np.zeros(600), window=500)
+    reference: Reference = learn({"wind": days(60)}, np.full(600, 0.5), np.zeros(600))
     state, drifted = observe(DriftState(), reference, SPEC, {"wind": days(100)}, [0.5] * 50_000)
     assert len(drifted) == 0
     assert state.last["wind"].psi < 1
@@ -129,3 +128,10 @@ def test_effects_name_their_size() -> None:
     state, _ = observe(DriftState(), REFERENCE, SPEC, columns, scores)
     assert state.last["x1"].psi > state.last["x0"].psi > 0.05
     assert state.last["x2"].psi == pytest.approx(0, abs=0.03)
+
+
+def test_a_window_that_is_made_shorter_while_it_fills_is_closed_and_the_next_is_as_long_as_asked() -> None:
+    columns, scores = rows(900, 15)
+    state, _ = observe(DriftState(), REFERENCE, DriftSpec(window=1000), columns, scores)
+    state, _ = observe(state, REFERENCE, DriftSpec(window=500), columns, scores)
+    assert (state.judged, state.open.rows) == (2, 399)

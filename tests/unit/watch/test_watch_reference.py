@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from lockgate.boundary.routes import LabelEvent
 from lockgate.kernel.errors import Invalid
-from lockgate.stages.watch.reference import Reference, decode, encode, learn
+from lockgate.stages.watch.reference import Reference, Runs, decode, encode, learn, spread_of
+from lockgate.stats.drift import Spread
 
 EVENT = LabelEvent("missed", 0.25)
 FLOATS = arrays(np.float64, st.integers(1, 200), elements=st.floats(allow_nan=True, allow_infinity=True))
@@ -80,10 +81,16 @@ def test_independent_rows_teach_no_inflation_and_rows_that_hang_together_do() ->
     random = np.random.default_rng(3)
     weather = np.repeat(random.normal(size=40), 500)
     columns = {"independent": random.normal(size=20_000), "clustered": weather + random.normal(size=20_000)}
-    learned = learn(columns, [0.5], [1], EVENT, window=500).features
-    assert learned["independent"].inflation < 1.3
-    assert learned["clustered"].inflation > 20
-    assert learned["clustered"].runs == 40
+    learned = learn(columns, [0.5], [1], EVENT).features
+    assert max(runs.inflation for runs in learned["independent"].runs) < 2
+    assert spread_of(learned["independent"].runs, 500).inflation < 1.3
+    assert spread_of(learned["clustered"].runs, 500).inflation > 20
+
+
+def test_a_window_is_held_to_the_runs_next_in_length_and_beyond_them_to_the_worst() -> None:
+    runs = (Runs(100, 3.0, 1.0, 50), Runs(200, 2.0, 1.0, 25))
+    assert [spread_of(runs, rows).inflation for rows in (50, 100, 150, 200, 400)] == [3, 3, 3, 2, 3]
+    assert spread_of((), 100) == Spread()
 
 
 def test_the_baseline_counts_the_event_and_scores_probabilities() -> None:
@@ -99,7 +106,7 @@ def test_scores_that_are_no_probabilities_have_neither_brier_nor_auc() -> None:
 
 
 def test_a_stored_reference_is_the_same() -> None:
-    reference = learn({"x": np.arange(300.0), "c": ["a", "b", None] * 100}, [0.1, 0.9], [0, 1], EVENT, window=100)
+    reference = learn({"x": np.arange(300.0), "c": ["a", "b", None] * 100}, [0.1, 0.9], [0, 1], EVENT)
     assert decode(encode(reference)) == reference
 
 

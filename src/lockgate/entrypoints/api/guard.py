@@ -1,7 +1,7 @@
-"""What holds for every request before any route sees it: who may call from a browser, how much may be sent, how answers may be used.
+"""What holds for every request before any route sees it: who may call from a browser, how much may come, how answers may be used.
 
-The control plane listens on loopback without passwords, so a page in somebody's browser is the likeliest attacker. It is kept out by
-the Host header (DNS rebinding), by JSON-only writes (a form or a plain script cannot send them across origins) and by Sec-Fetch-Site.
+The control plane listens on loopback without passwords, so a page in somebody's browser is the likeliest attacker. It is kept out
+by the Host header (DNS rebinding), by JSON-only writes (a form cannot send them across origins) and by Sec-Fetch-Site.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Guard:
         await self._app(scope, _limited(receive, limit), _with_headers(send))
 
     def _refusal(self, scope: Scope) -> tuple[str, str] | None:
-        """Why the request is not let in, and what to do. Probes and workers come by addresses of their own: workers show a token."""
+        """Why the request is not let in, and what to do. Probes and workers come by other addresses; workers show a token."""
         path = scope["path"]
         if path.startswith(("/health/", "/control/")):
             return None

@@ -15,8 +15,8 @@ from lockgate.boundary.routes import RouteTable
 from lockgate.domain.models import RequestState
 from lockgate.domain.rollouts import Phase
 from lockgate.entrypoints.reading.desk import Desk, desk_of
-from lockgate.entrypoints.reading.live import live_workers
 from lockgate.ports.state import INBOX, MODELS, REQUESTS, ROLLOUTS, ROUTES
+from lockgate.usecases.live_workers import live_workers
 
 router = APIRouter(tags=["health"])
 DeskHere = Annotated[Desk, Depends(desk_of)]

@@ -15,7 +15,8 @@ _RESERVED = frozenset({POLICY.name, CONTROLLER.name, WATCH.name})
 
 
 def named_actor(x_lockgate_actor: Annotated[str, Header(description="The name of who acts.")] = "") -> Actor:
-    """
+    """The name that the request gives.
+
     Raises:
         InvalidInput: no name, one that cannot be read, or one under which only Lockgate itself acts.
     """

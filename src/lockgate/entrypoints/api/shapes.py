@@ -168,7 +168,8 @@ class Arm(Shape):
 
 
 class Series(Shape):
-    """Columns of equal length. at: Unix seconds; harm, safe: natural logarithms of e-values by metric (`all`: their weighted sum).
+    """Columns of equal length. at: Unix seconds. harm, safe: natural logarithms of e-values by metric, safe by
+    the margins of the step under way, `all` the weighted sum of harm.
 
     bounds: where harm and safe are proven: ln(1/α), ln(1/β).
     """

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from lockgate import __version__
 from lockgate.kernel.errors import LockgateError, Refused
 
 DONE, FAILED, USAGE, SAID_NO, INCONCLUSIVE = 0, 1, 2, 3, 4
@@ -67,7 +68,7 @@ class Verbs(click.Group):
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lockgate", message="lockgate %(version)s")
+@click.version_option(__version__, message="lockgate %(version)s")
 def lockgate() -> None:
     """Continuous delivery for machine-learning models: every change by one road, each step proven, each step reversible."""
 

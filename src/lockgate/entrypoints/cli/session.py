@@ -69,9 +69,11 @@ def verb(name: str | None = None, **settings: Any) -> Callable[[Callable[..., An
             actor = Actor(as_name or getpass.getuser())
             return function(Session(Home.find(home), actor, as_json), *args, **kwargs)
 
+        decorated: Callable[..., Any] = with_session
         for option in reversed(_GLOBAL):
-            with_session = option(with_session)
-        return click.command(name, **settings)(with_session)
+            decorated = option(decorated)
+        made: click.Command = click.command(name, **settings)(decorated)
+        return made
 
     return decorate
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.domain.events import Action
-from lockgate.domain.models import ModelVersion, Stage
+from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
 from lockgate.domain.rollouts import Phase, Rollout
-from lockgate.ports.state import ROLLOUTS, VERSIONS, WORKERS, Reader
-from lockgate.stages.deliver.readiness import Seen, live
+from lockgate.ports.state import REQUESTS, ROLLOUTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
+from lockgate.usecases.live_workers import live_workers
 
+__all__ = ["Live", "entered_stage", "live_models", "live_workers", "rollouts_under_way", "waiting_requests"]
 PRODUCTION = "production"
-PATIENCE = 10.0  # seconds without a word after which a worker no longer counts as alive
 UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
 
 
@@ -44,13 +43,16 @@ def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
     return {name: _live(tx, name, production.get(name), staging.get(name), trials.get(name)) for name in models}
 
 
+def waiting_requests(tx: Reader) -> list[TransitionRequest]:
+    """Requests that wait for people."""
+    return tx.find(REQUESTS, state=RequestState.OPEN.value)
+
+
 def rollouts_under_way(tx: Reader) -> list[Rollout]:
     return [rollout for phase in UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value)]
 
 
-def _live(
-    tx: Reader, model: str, standing: ModelVersion | None, staged: ModelVersion | None, trial: Rollout | None
-) -> Live:
+def _live(tx: Reader, model: str, standing: ModelVersion | None, staged: ModelVersion | None, trial: Rollout | None) -> Live:
     since, by = entered_stage(tx, standing) if standing else (None, None)
     share = weight(trial) if trial else 0.0
     return Live(
@@ -73,8 +75,3 @@ def entered_stage(tx: Reader, version: ModelVersion) -> tuple[datetime | None, s
         if event.happened.action is Action.STAGE_APPLIED:
             return event.happened.at, event.happened.actor
     return None, None
-
-
-def live_workers(tx: Reader, now: datetime) -> list[Acknowledgement]:
-    seen = [Seen(worker.seen_at, worker.acknowledgement) for worker in tx.find(WORKERS)]
-    return live(seen, now.timestamp(), PATIENCE)

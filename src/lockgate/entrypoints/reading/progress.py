@@ -15,14 +15,14 @@ from lockgate.domain.evidence import ArmObservation, JournalRow
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.ports.state import JOURNAL, Reader
 
-MOST_POINTS = 600  # a chart is hardly wider in pixels
+MOST_POINTS = 400  # a series has at most twice as many: a chart is hardly wider in pixels
 _KEPT = 64  # rollouts
 _BATCH = 1000  # rows
 
 
 @dataclass(slots=True)
 class ArmTotals:
-    """exceeded: for each quantile of the policy. labelled, events: labels that came, and those where the judged event happened."""
+    """exceeded: for each quantile. labelled, events: labels that came, and those of them where the judged event happened."""
 
     completed: int = 0
     failed: int = 0
@@ -44,14 +44,15 @@ class ArmTotals:
         merge(self.latency, seen.latency)
 
     def copy(self) -> ArmTotals:
-        return ArmTotals(
-            self.completed, self.failed, self.timed, self.exceeded, self.labelled, self.events, dict(self.latency)
-        )
+        return ArmTotals(self.completed, self.failed, self.timed, self.exceeded, self.labelled, self.events, dict(self.latency))
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where the rollout stood after one tick. at: Unix seconds. requests: of both arms, since the start. evidence: natural logs."""
+    """Where the rollout stood after one tick. at: Unix seconds. requests: of both arms, since the start.
+
+    evidence: natural logarithms of e-values: `harm`, `harm/METRIC`, and `safe/METRIC` by the margins of the step under way.
+    """
 
     at: float
     requests: int
@@ -80,7 +81,7 @@ class Progress:
 
 
 class _Fold:
-    """Between looks. Points are thinned by doubling the stride, so that a rollout of a week needs no more room than one of a minute."""
+    """Between looks. Points are thinned by doubling the stride: a rollout of a week needs no more room than one of a minute."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -108,7 +109,7 @@ class _Fold:
         turning = before is None or before.step != row.step or before.verdict is not row.verdict
         weight = row.observations[-1].weight if row.observations else before.weight if before else 0.0
         requests = self.canary.completed + self.baseline.completed
-        return Point(row.at.timestamp(), requests, weight, row.step, row.verdict, row.evidence, turning)
+        return Point(row.at.timestamp(), requests, weight, row.step, row.verdict, evidence_at(row), turning)
 
     def _thin(self) -> None:
         self._stride *= 2
@@ -119,6 +120,18 @@ class _Fold:
         if self.last is not None and points[-1] is not self.last:
             points = [*points, self.last]
         return Progress(self.rows, self.canary.copy(), self.baseline.copy(), tuple(points))
+
+
+def evidence_at(row: JournalRow) -> dict[str, float]:
+    """The journal holds evidence of safety by the margins of every step (`safe/METRIC@STEP`); what counts is the row's step."""
+    here = f"@{max(row.step, 0)}"
+    return {name.removesuffix(here): value for name, value in row.evidence.items() if "@" not in name or name.endswith(here)}
+
+
+def latest_evidence(tx: Reader, rollout: str) -> dict[str, float]:
+    """The last row's, without folding the journal."""
+    rows = tx.find(JOURNAL, rollout=rollout, newest_first=True, limit=1)
+    return evidence_at(rows[0]) if rows else {}
 
 
 class Folds:

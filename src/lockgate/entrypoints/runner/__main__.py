@@ -75,7 +75,16 @@ def _renew(world: World, holder: str, stopping: threading.Event) -> None:
 
 
 def _run(home: Home, world: World, job: Job) -> Run:
-    return run_project(home, world, Path(job.project), actor=WATCH, commit=job.commit, params=job.params, cause=job.cause)
+    return run_project(
+        home,
+        world,
+        Path(job.project),
+        actor=WATCH,
+        commit=job.commit,
+        params=job.params,
+        cause=job.cause,
+        run_id=job.run,
+    )
 
 
 if __name__ == "__main__":

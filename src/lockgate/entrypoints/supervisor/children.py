@@ -13,7 +13,7 @@ from pathlib import Path
 from lockgate.kernel.errors import Unavailable
 
 FIRST_PAUSE = 0.1  # seconds
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
 MOST_DEATHS = 30  # within a minute: then something is wrong that a restart does not mend
 MINUTE = 60.0
 

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 from lockgate.entrypoints.supervisor.children import Child
+from lockgate.entrypoints.supervisor.leftovers import clear_leftovers
 from lockgate.kernel.errors import Conflict, LockgateError, Unavailable
 from lockgate.wiring.home import Home
 
 LOOK_EVERY = 0.05  # seconds
 DRAIN = 10.0  # seconds the data plane has to finish what is under way
 STOP = 5.0  # seconds the others have
+FREED = 15.0  # seconds within which what a killed supervisor left behind lets go of its ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
     """
     home.prepare()
     with only_one(home):
+        patience = FREED if clear_leftovers(home) else 0.0
         for port in (addresses.port, addresses.data_port):
-            check_free(addresses.host, port)
+            await_free(addresses.host, port, patience)
         children = [Child(name, argv, home.logs / f"{name}.log") for name, argv in commands(home, addresses).items()]
         stopping = _stop_on_signal()
         try:
@@ -100,14 +103,28 @@ def only_one(home: Home) -> Iterator[None]:
         yield
 
 
-def check_free(host: str, port: int) -> None:
+def await_free(host: str, port: int, patience: float) -> None:
+    """Wait for processes of a former supervisor, which end by themselves, to let go of a port.
+
+    Raises:
+        Conflict: somebody else listens there.
+    """
+    end = time.monotonic() + patience
+    while time.monotonic() < end and not is_free(host, port):
+        time.sleep(LOOK_EVERY)
+    if not is_free(host, port):
+        hint = "Stop what listens there, or choose another with --port and --data-port."
+        raise Conflict(f"port {port} on {host} is taken", hint=hint)
+
+
+def is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            hint = "Stop what listens there, or choose another with --port and --data-port."
-            raise Conflict(f"port {port} on {host} is taken: {error.strerror}", hint=hint) from error
+        except OSError:
+            return False
+    return True
 
 
 def _start(home: Home, addresses: Addresses, children: list[Child], stopping: Callable[[], bool]) -> None:

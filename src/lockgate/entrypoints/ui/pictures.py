@@ -44,7 +44,7 @@ def flight(rollout: Rollout) -> Flight | None:
     height = RISE * len(weights) + DEPTH + 26
     chambers = tuple(_chamber(rollout, index, weight, height) for index, weight in enumerate(weights))
     width = CHAMBER * (len(weights) + 1)
-    return Flight(width, height, chambers, *_boat(rollout, chambers, height), sunk=rollout.phase is Phase.ABORTED)
+    return Flight(width, height, chambers, *_boat(chambers, height), sunk=rollout.phase is Phase.ABORTED)
 
 
 def _chamber(rollout: Rollout, index: int, weight: float, height: float) -> Chamber:
@@ -62,7 +62,7 @@ def _state(rollout: Rollout, index: int) -> str:
     return "passed" if index < rollout.step else "here" if index == rollout.step else "ahead"
 
 
-def _boat(rollout: Rollout, chambers: tuple[Chamber, ...], height: float) -> tuple[float, float]:
+def _boat(chambers: tuple[Chamber, ...], height: float) -> tuple[float, float]:
     """On the water of the chamber where it stands; below the staircase before the first step and when it was sent home."""
     here = next((chamber for chamber in chambers if chamber.state == "here"), None)
     return (here.x + CHAMBER / 2, here.surface) if here else (CHAMBER / 2, height - 6 - DEPTH / 2)

@@ -17,10 +17,10 @@ from starlette.responses import HTMLResponse
 
 from lockgate.boundary.routes import RouteTable
 from lockgate.entrypoints.reading.desk import desk_of
-from lockgate.entrypoints.reading.live import live_workers
 from lockgate.entrypoints.reading.words import enumerated, percent
-from lockgate.kernel.digest import short
+from lockgate.kernel.digest import PREFIX, short
 from lockgate.ports.state import ROUTES
+from lockgate.usecases.live_workers import live_workers
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -54,7 +54,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        ago=ago, moment=moment, percent=percent, number=number, figure=figure, short=short, evalue=evalue,
+        age=age, ago=ago, moment=moment, percent=percent, number=number, figure=figure, detail=detail, short=short, evalue=evalue,
         duration=duration, size=size, enumerated=enumerated,
     )  # fmt: skip
     made.globals.update(static=static)
@@ -79,6 +79,13 @@ def ago(context: Context, at: datetime) -> str:
     return f"{at.astimezone(UTC):%d %b %Y}"
 
 
+@pass_context
+def age(context: Context, at: datetime) -> str:
+    """`12 d`: how long ago; nothing beyond four weeks, where a date says more."""
+    told = ago(context, at)
+    return "0 s" if told == "just now" else told.removesuffix(" ago") if told.endswith(" ago") else ""
+
+
 def moment(at: datetime) -> str:
     """To the second, in UTC: what a relative time carries as its title."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -87,8 +94,8 @@ def moment(at: datetime) -> str:
 def number(value: float) -> str:
     """Whole numbers in groups of three, others with the digits that matter."""
     if isinstance(value, int) or (isfinite(value) and value == int(value) and abs(value) < 1e15):  # noqa: PLR2004
-        return f"{int(value):,}".replace(",", "\u202f")
-    return f"{value:.4g}"
+        return f"{int(value):,}".replace(",", "\u202f").replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
 
 
 def figure(value: Any) -> str:
@@ -96,6 +103,13 @@ def figure(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return number(value)
+
+
+def detail(value: Any) -> str:
+    """A value out of an event's details: lists joined, digests shortened."""
+    if isinstance(value, list | tuple):
+        return ", ".join(detail(one) for one in value)
+    return short(value) if isinstance(value, str) and value.startswith(PREFIX) else figure(value)
 
 
 def evalue(logarithm: float | None) -> str:

@@ -27,7 +27,7 @@ class _Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentRecords:
+class LocalRecords:
     """Tails `*.seg` in `folder`. The cursor is {file name: [offset, length at which it was exhausted]}.
 
     limit: records for one read, shared fairly among the files that have any.

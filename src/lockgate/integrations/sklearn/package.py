@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,7 @@ def package(model: object, split: Split, evaluation: pd.DataFrame, label_event: 
         environment=_environment(),
         reference=_reference(features, held_out, label_event),
         evaluation=encode(held_out),
+        held_out=_held_out(features, evaluation),
     )
 
 
@@ -102,6 +104,13 @@ def _reference(features: Features, held_out: Evaluation, label_event: LabelEvent
         columns(features.train, features.datatypes), np.array(held_out.prediction), np.array(held_out.label), label_event
     )
     return reference.encode(learned)
+
+
+def _held_out(features: Features, evaluation: pd.DataFrame) -> dict[str, list[Any]]:
+    if not features.held_out.index.equals(evaluation.index):
+        return {}
+    values = columns(features.held_out, features.datatypes)
+    return {name: np.asarray(value, dtype=object).tolist() for name, value in values.items()}
 
 
 def _environment() -> dict[str, str]:

@@ -62,7 +62,7 @@ def _url(where: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(text).absolute()))
     try:
         url = make_url(text)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter for a port that is no number
         raise Invalid(f"database URL cannot be read: {error}", hint=_HINT) from error
     if url.get_backend_name() not in _SCHEMES:
         raise Invalid(f"database {url.render_as_string()!r} found, SQLite or PostgreSQL expected", hint=_HINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -10,10 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_one_at_a_time = Lock()  # Alembic keeps its context in module variables: threads with different databases would mix them up
 
 
 def upgrade(connection: Connection, revision: str) -> None:
-    command.upgrade(_config(connection), revision)
+    with _one_at_a_time:
+        command.upgrade(_config(connection), revision)
 
 
 def revisions() -> tuple[str, ...]:

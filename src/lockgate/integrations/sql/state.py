@@ -101,6 +101,7 @@ class _SqlReader:
     def find(
         self,
         kind: Kind[T],
+        /,
         *,
         newest_first: bool = False,
         limit: int | None = None,
@@ -115,7 +116,7 @@ class _SqlReader:
             parameters["offset"] = offset
         return [rows.item(kind, text) for text in self._connection.execute(found, parameters).scalars()]
 
-    def count(self, kind: Kind[T], **equal: str | int) -> int:
+    def count(self, kind: Kind[T], /, **equal: str | int) -> int:
         parameters = _plain(kind, equal)
         number: int = self._connection.execute(self._of(kind).count(tuple(parameters)), parameters).scalar_one()
         return number

@@ -1,7 +1,7 @@
 """What `/metrics` shows: totals of this worker since its place was first filled, added up with those of the other places.
 
-Each worker leaves its totals in a small file every time it closes a block; whoever is asked adds the files up. A worker that takes
-a dead one's place goes on from its file, so a counter never falls because a process died; at most the last 200 ms are missing.
+Each worker leaves its totals in a small file every time it closes a block; whoever is asked adds the files up. A worker that
+takes a dead one's place goes on from its file, so a counter never falls because a process died; the last 200 ms may be missing.
 """
 
 from __future__ import annotations

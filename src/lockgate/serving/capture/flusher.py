@@ -1,4 +1,4 @@
-"""Every 200 ms: write the records, close the block, keep it on disk, leave the figures. All disk work in one thread of its own."""
+"""Every 200 ms: write the records, close the block, keep it on disk, leave the figures. Disk work has a thread of its own."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Flusher:
         except OSError as error:
             now = self._clock.monotonic()
             if self._refused_since is None:
-                log.error("spool refuses blocks", extra={"reason": str(error)})
+                log.warning("spool refuses blocks", extra={"reason": str(error)})
                 self._refused_since = now
             if now - self._refused_since < PATIENCE:
                 return False

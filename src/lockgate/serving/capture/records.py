@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 class RecordLog:
     """`append` and `take` belong to the event loop, `write` and `close` to the writer's thread."""
 
-    def __init__(self, folder: Path, incarnation: str, *, segment: int = SEGMENT, buffer: int = BUFFER, limit: int = FOLDER) -> None:
+    def __init__(
+        self, folder: Path, incarnation: str, *, segment: int = SEGMENT, buffer: int = BUFFER, limit: int = FOLDER
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._incarnation = incarnation

@@ -57,12 +57,8 @@ class Spool:
         for folder in sorted(root.iterdir()) if root.is_dir() else []:
             if folder.name.startswith("."):
                 continue
-            try:
-                lock = (folder / "lock").open("r+b")
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, FileNotFoundError):
-                continue  # its worker lives, or another one was quicker and is done with it
-            yield cls(folder, lock)
+            if lock := _free_lock(folder / "lock"):
+                yield cls(folder, lock)
 
     def put(self, block: Block) -> None:
         """Keep a block; its labels are in it now.
@@ -131,6 +127,20 @@ class Spool:
         if self._labels is not None:
             self._labels[1].close()
             self._labels = None
+
+
+def _free_lock(path: Path) -> BinaryIO | None:
+    """The lock, held by us now; None if its worker lives, or if another one was quicker and is done with the folder."""
+    try:
+        lock = path.open("r+b")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def _whole_labels(content: bytes) -> Iterator[Feedback]:

@@ -93,7 +93,7 @@ class Reporter(threading.Thread):
             try:
                 self._channel.call("POST", "/control/v1/observations", path.read_bytes(), "application/msgpack")
             except Refused as error:
-                log.error("block dropped", extra={"block": path.name, "reason": error.message})
+                log.warning("block dropped", extra={"block": path.name, "reason": error.message})
             spool.remove(path)
             self._contact.heard()
 
@@ -104,7 +104,7 @@ class Reporter(threading.Thread):
         try:
             self._channel.call("POST", "/control/v1/acknowledgements", msgspec.json.encode(acknowledgement))
         except Refused as error:
-            log.error("acknowledgement refused", extra={"reason": error.message})
+            log.warning("acknowledgement refused", extra={"reason": error.message})
         if self._acknowledgement is acknowledgement:
             self._acknowledgement = None
         self._contact.heard()

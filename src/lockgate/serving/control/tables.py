@@ -66,7 +66,9 @@ class TablePoll(threading.Thread):
     The first answer counts even if it is «nothing newer»: then the control plane has no table but the empty one.
     """
 
-    def __init__(self, channel: Channel, contact: Contact, known: RouteTable | None, on_table: Callable[[RouteTable], None]) -> None:
+    def __init__(
+        self, channel: Channel, contact: Contact, known: RouteTable | None, on_table: Callable[[RouteTable], None]
+    ) -> None:
         super().__init__(name="route-table", daemon=True)
         self._channel = channel
         self._contact = contact

@@ -1,4 +1,4 @@
-"""The hot path: choose the arm, check the request against its signature, run it, and answer; if the arm fails, the champion answers.
+"""The hot path: choose the arm, check the request by its signature, run it, answer; if the arm fails, the champion answers.
 
 `solve` computes and touches nothing, so that a large request can be solved in another thread; `commit` counts and records, in the
 event loop only.
@@ -129,7 +129,7 @@ class Inference:
         return self._solution(assignment, request, (trial, self._run(champion, batch)))
 
     def _try(self, arm: ReadyArm, request: InferenceRequest, *, is_champion: bool) -> Trial:
-        """Whatever the champion's signature refuses is the caller's fault; what only another arm's refuses is that arm's failure."""
+        """What the champion's signature refuses is the caller's fault; what only another arm's refuses is that arm's failure."""
         try:
             batch = arm.package.decoder.decode(request)
         except InvalidInput as error:
@@ -246,15 +246,15 @@ def _invalid(error: InvalidInput) -> Answer:
 
 
 def _silent(model: str) -> Answer:
-    return problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, f"no version of {model} is ready to answer", headers=[("retry-after", "1")]
-    )
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"no version of {model} is ready to answer", headers=[("retry-after", "1")])
 
 
 def _not_loaded(plan: RoutePlan, version: int) -> Answer:
     model = plan.route.model
     if any(arm.version == version for arm in plan.route.arms):
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"version {version} of {model} is not ready", headers=[("retry-after", "1")])
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, f"version {version} of {model} is not ready", headers=[("retry-after", "1")]
+        )
     known = ", ".join(str(arm.version) for arm in plan.route.arms)
     return problem(HTTPStatus.NOT_FOUND, f"version {version} of {model} is not served here; served are {known}")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.boundary.manifest import Manifest
-from lockgate.kernel.errors import Refused
+from lockgate.kernel.errors import InvalidInput, Refused
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
 from lockgate.serving.runtimes.onnx import OnnxModel
@@ -33,9 +33,7 @@ def load(artifacts: Path, digest: str) -> Package:
     """
     manifest, content = read(artifacts, digest)
     signature = manifest.signature
-    package = Package(
-        digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), OnnxModel(content, signature)
-    )
+    package = Package(digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), OnnxModel(content, signature))
     check_golden(package)
     return package
 
@@ -47,7 +45,10 @@ def check_golden(package: Package) -> None:
         Refused: a score is further from the original model's than the tolerance.
     """
     golden = package.manifest.golden
-    batch = package.decoder.decode_columns(golden.inputs)
+    try:
+        batch = package.decoder.decode_columns(golden.inputs)
+    except InvalidInput as error:
+        raise Refused(f"golden rows do not fit the signature: {error.faults[0]}") from error
     scores = package.scorer.scores(package.model.run(batch.feeds), batch.rows)
     if len(scores) != len(golden.scores):
         raise Refused(f"{len(golden.scores)} golden scores found for {len(scores)} golden rows")

@@ -1,4 +1,4 @@
-"""The routing plan of one worker: the route table, with what can answer here and now. Pure: a new plan replaces the old one whole."""
+"""The routing plan of one worker: the route table, with what can answer here and now. Pure; a new plan replaces the old one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RoutePlan:
 class Plan:
     """ready: everything that gets traffic by the table can answer here."""
 
-    revision: Revision = Revision()
+    revision: Revision = field(default_factory=Revision)
     table: RouteTable = field(default_factory=RouteTable)
     routes: Mapping[str, RoutePlan] = field(default_factory=dict)
     ready: bool = False
@@ -107,7 +107,7 @@ def _ready_arm(route: Route, arm: Arm, package: Package, new_tally: NewTally) ->
 
 
 def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | None) -> ReadyArm | None:
-    """The table's champion; while it cannot answer, the one before it; then what is kept warm; the canary only when all else fails.
+    """The table's champion; while it cannot answer, the one before it; then what is kept warm; the canary when all else fails.
 
     A pinned version never: it is not for this environment.
     """

@@ -49,6 +49,10 @@ class Router:
         self._swap(table)
         log.info("routes applied", extra={"revision": str(table.revision), "models": len(table.routes)})
 
+    async def settled(self, patience: float) -> None:
+        """Wait until every package of the table is ready or failed, at most so many seconds."""
+        await self._shelf.settled(patience)
+
     def retry(self) -> None:
         """Try failed packages again when their time has come."""
         self._shelf.retry()
@@ -76,4 +80,3 @@ class Router:
 
 def _most_needed_first(table: RouteTable) -> list[Arm]:
     return sorted((arm for route in table.routes for arm in route.arms), key=lambda arm: -arm.weight)
-

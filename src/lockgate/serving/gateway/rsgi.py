@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Headers(Protocol):
-    def get(self, key: str, default: str | None = None) -> str | None: ...
+    def get(self, key: str, default: None = None, /) -> str | None: ...
 
 
 class Scope(Protocol):

@@ -63,6 +63,11 @@ class Shelf:
                 place.retry_at = None
                 self._start(digest)
 
+    async def settled(self, patience: float) -> None:
+        """Wait until nothing is being loaded, at most so many seconds."""
+        if self._loads:
+            await asyncio.wait(set(self._loads), timeout=patience)
+
     @property
     def ready(self) -> dict[str, Package]:
         return {digest: place.package for digest, place in self._places.items() if place.package is not None}
@@ -92,7 +97,7 @@ class Shelf:
 
     def _failed(self, digest: str, place: _Place, reason: str) -> None:
         if place.state.reason != reason:
-            log.error("package failed", extra={"package": short(digest), "reason": reason})
+            log.warning("package failed", extra={"package": short(digest), "reason": reason})
         place.state = PackageState(Readiness.FAILED, reason)
         place.retry_at = self._clock.monotonic() + min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(place.failures, 10))
         place.failures += 1

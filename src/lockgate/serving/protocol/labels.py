@@ -21,7 +21,7 @@ class Label(msgspec.Struct, forbid_unknown_fields=True):
     at: str | float | None = None  # ISO 8601 with a zone, or Unix seconds
 
 
-_decoder = msgspec.json.Decoder(Label | list[Label])
+_decoder: msgspec.json.Decoder[Label | list[Label]] = msgspec.json.Decoder(Label | list[Label])
 
 
 def parse(body: bytes, secret: bytes, model: str, now: float) -> list[Feedback]:

@@ -1,4 +1,4 @@
-"""From what workers saw to what the judge is told: cells and labels of a rollout's two arms, by the weight they were assigned under."""
+"""From what workers saw to what the judge is told: a rollout's two arms, by the weight under which units were assigned."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from lockgate.stages.deliver.rollout import weight_at
 
 
 def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
-    """One observation for each weight, in the order of the ramp. Cells and labels of other models and versions are passed over.
+    """Observations by weight, in the order of the ramp. Cells and labels of other models and versions are passed over.
+
+    Requests that were compared with latency thresholds and requests that were not stay apart: the records of sticky units do not
+    say which they are.
 
     Before the first step the canary has no share: only the baseline's latencies are kept then, to set the thresholds by.
     Whoever was seen at that time is a new unit to the rollout when it comes again.
     """
-    gathered: dict[float, _Both] = {}
+    gathered: dict[tuple[float, bool], _Both] = {}
     for cell in cells:
         if (arm := _arm(rollout, cell.model, cell.version)) and (share := weight_at(rollout, *_key(cell))) is not None:
-            gathered.setdefault(share, _Both()).add_cell(arm, cell, latency_only=share == 0.0)
+            both = gathered.setdefault((share, bool(cell.thresholds_id)), _Both())
+            both.add_cell(arm, cell, latency_only=share == 0.0)
     for label in labels:
         share = weight_at(rollout, *_key(label))
         if (arm := _arm(rollout, label.model, label.version)) and share and rollout.judge.label_event is not None:
-            gathered.setdefault(share, _Both()).add_label(arm, label, rollout.judge.label_event)
-    return tuple(gathered[share].observation(share) for share in sorted(gathered))
+            gathered.setdefault((share, True), _Both()).add_label(arm, label, rollout.judge.label_event)
+    return tuple(gathered[share, timed].observation(share) for share, timed in sorted(gathered))
 
 
 def _key(item: Cell | Feedback) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from lockgate.stages.watch.reference import Bins, Column, Reference
+from lockgate.stages.watch.reference import Bins, Column, Reference, spread_of
 from lockgate.stages.watch.spec import DriftSpec
 from lockgate.stats.drift import Counts, benjamini_hochberg, homogeneity, p_values, psi, psi_by_chance
 
@@ -70,7 +70,7 @@ def observe(
     found: list[Drifted] = []
     start = 0
     while start < len(scores):
-        rows = min(spec.window - state.open.rows, len(scores) - start)
+        rows = min(max(spec.window - state.open.rows, 1), len(scores) - start)  # the window may have been made shorter
         window = _count(state.open, reference, {name: place[start : start + rows] for name, place in places.items()}, rows)
         state = msgspec.structs.replace(state, open=window)
         start += rows
@@ -87,8 +87,7 @@ def judge(reference: Reference, window: Window, spec: DriftSpec) -> dict[str, Ef
     names = list(window.counts)
     bins = [_bins(reference, name) for name in names]
     expected, found = _padded([one.counts for one in bins]), _padded([window.counts[name] for name in names])
-    inflation = np.array([_inflation(one, window.rows) for one in bins])
-    concentration, runs = np.array([one.concentration for one in bins]), np.array([one.runs for one in bins])
+    inflation, concentration, runs = np.array([spread_of(one.runs, window.rows) for one in bins]).T
     p = p_values(homogeneity(expected, found), inflation, concentration, runs)
     effect = np.maximum(psi(expected, found) - psi_by_chance(expected, found, inflation), 0.0)
     drifted = benjamini_hochberg(p, spec.alpha) & (effect >= spec.min_effect)
@@ -155,11 +154,6 @@ def _streaks(before: Mapping[str, int], effects: Mapping[str, Effect]) -> dict[s
 
 def _bins(reference: Reference, name: str) -> Bins:
     return reference.scores if name == PREDICTIONS else reference.features[name]
-
-
-def _inflation(bins: Bins, rows: int) -> float:
-    """Where the window is longer than the runs that were learned from, its excess may grow as its length does: take it so."""
-    return 1 + (bins.inflation - 1) * max(1.0, rows / bins.run) if bins.run else bins.inflation
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Counts:

@@ -18,7 +18,7 @@ import numpy as np
 
 from lockgate.boundary.routes import LabelEvent, is_true
 from lockgate.domain.findings import Label
-from lockgate.stages.watch.reference import Performance, area_under_curve
+from lockgate.stages.watch.reference import Performance, area_under_curve, spread_of
 from lockgate.stages.watch.spec import PerformanceSpec
 from lockgate.stats.binomial import lower_bound, upper_bound
 
@@ -157,10 +157,14 @@ def _window(state: PerformanceState, spec: PerformanceSpec, due_before: float) -
 
 
 def _measure(window: Cohort, baseline: Performance, spec: PerformanceSpec) -> dict[str, Any]:
-    """Both rates are estimates, so each has its bound, at half of what one look may err."""
-    alpha = spec.alpha / LOOKS / 2
-    held_out = upper_bound(baseline.events, baseline.labels, alpha)
-    lower, upper = (bound(window.events, window.labelled, alpha) for bound in (lower_bound, upper_bound))
+    """Both rates are estimates, so each has its bound, at half of what one look may err.
+
+    Neighbouring labels resemble each other, so a number of them is worth less than as many independent ones.
+    """
+    inflation = spread_of(baseline.runs, window.labelled).inflation
+    alpha, worth = spec.alpha / LOOKS / 2, 1 / inflation
+    held_out = upper_bound(baseline.events * worth, baseline.labels * worth, alpha)
+    lower, upper = (bound(window.events * worth, window.labelled * worth, alpha) for bound in (lower_bound, upper_bound))
     limit = spec.max_event_ratio * baseline.rate
     dropped = lower > min(1.0, spec.max_event_ratio * held_out)
     return {
@@ -172,6 +176,7 @@ def _measure(window: Cohort, baseline: Performance, spec: PerformanceSpec) -> di
         "upper": upper,
         "baseline_rate": baseline.rate,
         "baseline_upper": held_out,
+        "inflation": inflation,
         "limit": limit,
         "confidence": 1 - spec.alpha,
         "coverage": min(1.0, window.labelled / window.answered) if window.answered else None,

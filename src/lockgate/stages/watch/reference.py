@@ -24,8 +24,18 @@ Column = NDArray[Any] | Sequence[Any]
 
 _BINS = 10
 _NAMED = 50  # texts that are counted by name; the rest is "other"
-_FEW_RUNS = 10  # fewer runs of the window's length than this: shorter runs are taken
-_SHORT_RUN = 50  # and below this many rows, none
+_FEWEST_RUNS = 10  # from which a spread is learned
+_SHORTEST_RUN = 50  # rows
+_LONGER = 2**0.5  # each length of runs is so many times the one before
+
+
+class Runs(msgspec.Struct, frozen=True, array_like=True):
+    """What runs of so many consecutive rows teach; see stats.drift.Spread. `count` is how many there were."""
+
+    rows: int
+    inflation: float
+    concentration: float
+    count: int
 
 
 class Bins(msgspec.Struct, frozen=True):
@@ -33,16 +43,13 @@ class Bins(msgspec.Struct, frozen=True):
 
     counts: of the reference; for numbers one more than edges, for texts one for each value and one for all others; the last
         count is of what is missing.
-    run: rows in each run of consecutive rows from which the other three (see stats.drift.Spread) were learned.
+    runs: how much runs of consecutive rows differ from each other, for several lengths, rising.
     """
 
     counts: tuple[int, ...]
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] | None = None
-    inflation: float = 1.0
-    concentration: float = 1.0
-    runs: int = 0
-    run: int = 0
+    runs: tuple[Runs, ...] = ()
 
     def place(self, column: Column) -> Counts:
         """The bin of each row, shape (rows,)."""
@@ -55,13 +62,17 @@ class Bins(msgspec.Struct, frozen=True):
 
 
 class Performance(msgspec.Struct, frozen=True):
-    """How the version did on held-out examples. `events` of `labels` is the rate that production is compared with."""
+    """How the version did on held-out examples. `events` of `labels` is the rate that production is compared with.
+
+    runs: how much the event's rate differs between runs of consecutive examples, for several lengths, rising.
+    """
 
     labels: int
     events: int = 0
     event: LabelEvent | None = None
     brier: float | None = None
     auc: float | None = None
+    runs: tuple[Runs, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -81,15 +92,13 @@ def learn(
     scores: Column,
     labels: Column,
     label_event: LabelEvent | None = None,
-    *,
-    window: int = 5000,
 ) -> Reference:
     """The reference of one version.
 
     `columns` are the training features, one-dimensional and of one length, **in the order in which the rows came about**: from
     how consecutive rows resemble each other is learned how much a window of production may differ by mere chance. Arrays of
     numbers or booleans are numeric; everything else is counted as text. `scores` and `labels` are those of the held-out
-    examples, aligned. `window` is how many rows production will be judged by at a time (`watch.drift.window`).
+    examples, aligned, in such an order too.
 
     Raises:
         Invalid: columns of different lengths, or scores and labels that are not aligned.
@@ -101,8 +110,8 @@ def learn(
         raise Invalid(f"{len(scores)} held-out scores and {len(labels)} labels found, as many of both expected")
     return Reference(
         rows=max(lengths.values(), default=0),
-        features={name: _learn_bins(column, window) for name, column in columns.items() if np.ndim(column) == 1},
-        scores=_learn_bins(np.asarray(scores, dtype=np.float32), window),
+        features={name: _learn_bins(column) for name, column in columns.items() if np.ndim(column) == 1},
+        scores=_learn_bins(np.asarray(scores, dtype=np.float32)),
         performance=_learn_performance(np.asarray(scores, np.float64), np.asarray(labels, np.float64), label_event),
     )
 
@@ -124,6 +133,20 @@ def decode(content: bytes) -> Reference:
     if reference.format != FORMAT:
         raise Invalid(f"reference format {reference.format!r} found, {FORMAT!r} expected", hint="Upgrade lockgate.")
     return reference
+
+
+def spread_of(runs: Sequence[Runs], rows: int) -> Spread:
+    """How much windows of so many rows differ by mere chance: as the runs next in length did, whichever differed more.
+
+    Beyond the longest runs it is taken to be the most that any length showed: right where rows that far apart do not resemble
+    each other any more.
+    """
+    shorter, longer = [one for one in runs if one.rows <= rows], [one for one in runs if one.rows >= rows]
+    near = [*shorter[-1:], *longer[:1]] if longer else shorter
+    if not near:
+        return Spread()
+    most = max(near, key=lambda one: one.inflation)
+    return Spread(most.inflation, most.concentration, most.count)
 
 
 def area_under_curve(positives: NDArray[Any], negatives: NDArray[Any]) -> float | None:
@@ -149,13 +172,12 @@ def numbers(column: Column) -> NDArray[np.float32]:
             return np.array([value if isinstance(value, int | float) else np.nan for value in column], dtype=np.float32)
 
 
-def _learn_bins(column: Column, window: int) -> Bins:
+def _learn_bins(column: Column) -> Bins:
     numeric = isinstance(column, np.ndarray) and column.dtype.kind in "biuf"
     bins = Bins((), edges=_edges(numbers(column))) if numeric else Bins((), values=_frequent(column))
     size = len(bins.edges) + 2 if bins.values is None else len(bins.values) + 2
     places = bins.place(column)
-    run, learned = _spread(places, size, window)
-    return Bins(tuple(np.bincount(places, minlength=size).tolist()), bins.edges, bins.values, *learned, run=run)
+    return Bins(tuple(np.bincount(places, minlength=size).tolist()), bins.edges, bins.values, _learn_runs(places, size))
 
 
 def _edges(values: NDArray[np.float32]) -> tuple[float, ...]:
@@ -195,24 +217,29 @@ def _place_texts(column: Column, values: Sequence[str]) -> Counts:
     return np.fromiter(places, dtype=np.int64, count=len(column))
 
 
-def _spread(places: Counts, size: int, window: int) -> tuple[int, Spread]:
-    """From runs of consecutive rows, as long as the window where there are enough of them."""
-    run = min(window, len(places) // _FEW_RUNS)
-    if run < _SHORT_RUN:
-        return 0, Spread()
-    runs = len(places) // run
-    which = np.repeat(np.arange(runs), run)
-    counts = np.bincount(which * size + places[: runs * run], minlength=runs * size)
-    return run, spread(counts.reshape(runs, size))
+def _learn_runs(places: Counts, size: int) -> tuple[Runs, ...]:
+    """From the shortest runs to the longest of which there are enough."""
+    learned = []
+    length = float(_SHORTEST_RUN)
+    while (count := len(places) // int(length)) >= _FEWEST_RUNS:
+        rows = int(length)
+        cells = np.repeat(np.arange(count), rows) * size + places[: count * rows]
+        inflation, concentration, _ = spread(np.bincount(cells, minlength=count * size).reshape(count, size))
+        learned.append(Runs(rows, inflation, concentration, count))
+        length *= _LONGER
+    return tuple(learned)
 
 
-def _learn_performance(scores: NDArray[np.float64], labels: NDArray[np.float64], event: LabelEvent | None) -> Performance:
-    events = (
-        sum(event.happened(score, label) for score, label in zip(scores.tolist(), labels.tolist(), strict=True)) if event else 0
-    )
+def _learn_performance(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    event: LabelEvent | None,
+) -> Performance:
+    happened = [event.happened(*pair) if event else False for pair in zip(scores.tolist(), labels.tolist(), strict=True)]
+    known = Performance(len(labels), sum(happened), event, runs=_learn_runs(np.asarray(happened, dtype=np.int64), 2))
     if not is_probability(scores, labels):
-        return Performance(len(labels), events, event)
+        return known
     _, place = np.unique(scores, return_inverse=True)
     positives, negatives = np.bincount(place, weights=labels), np.bincount(place, weights=1 - labels)
     brier = float(np.mean((scores - labels) ** 2))
-    return Performance(len(labels), events, event, brier, area_under_curve(positives, negatives))
+    return msgspec.structs.replace(known, brier=brier, auc=area_under_curve(positives, negatives))

@@ -32,12 +32,11 @@ Rate = Annotated[
 
 
 def _features(value: Any) -> Any:
-    names = [value] if isinstance(value, str) else value
     if value == "all":
         return "all"
-    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
         raise ValueError("'all' or a list of feature names expected")
-    return tuple(names)
+    return tuple(value)
 
 
 def _kind(value: Any) -> Any:

@@ -23,11 +23,25 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("", response_model=Page[Model])
 def models(desk: DeskHere, asked: WindowAsked) -> Any:
-    return page(desk, MODELS, asked)
+    """The registered models with their aliases."""
+    listed = page(desk, MODELS, asked)
+    with desk.world.state.read() as tx:
+        aliases = tx.find(ALIASES)
+    items = [
+        Model(
+            name=one.name,
+            created_at=one.created_at,
+            latest_version=one.latest_version,
+            aliases={alias.name: alias.version for alias in aliases if alias.model == one.name},
+        )
+        for one in listed["items"]
+    ]
+    return {**listed, "items": items}
 
 
 @router.get("/{model}", response_model=Model)
 def model(desk: DeskHere, model: str) -> Any:
+    """One model with its aliases."""
     with desk.world.state.read() as tx:
         found = model_named(tx, model)
         aliases = {alias.name: alias.version for alias in tx.find(ALIASES, model=model)}
@@ -36,6 +50,7 @@ def model(desk: DeskHere, model: str) -> Any:
 
 @router.get("/{model}/versions", response_model=Page[Version])
 def versions(desk: DeskHere, model: str, asked: WindowAsked, stage: Stage | None = None) -> Any:
+    """Its versions, with metrics and gates."""
     with desk.world.state.read() as tx:
         model_named(tx, model)
     return page(desk, VERSIONS, asked, model=model, stage=stage.value if stage else None)
@@ -53,4 +68,5 @@ def version(desk: DeskHere, model: str, version: int) -> Any:
 
 @router.post("/{model}/versions/{version}/comments", status_code=201)
 def comment(desk: DeskHere, actor: ActorNamed, model: str, version: int, body: NewComment) -> EventRow:
+    """Say something about a version; it is kept among its events."""
     return event_row(add_comment(desk.world, model, version, actor, body.text))

@@ -20,19 +20,17 @@ class Window:
     limit: int
 
 
-def window(
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0, limit: Annotated[int, Query(ge=1, le=MOST)] = 50
-) -> Window:
+def window(offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0, limit: Annotated[int, Query(ge=1, le=MOST)] = 50) -> Window:
     return Window(offset, limit)
 
 
 WindowAsked = Annotated[Window, Depends(window)]
 
 
-def page(desk: Desk, kind: Kind[T], asked: Window, **equal: str | int | None) -> dict[str, Any]:
+def page(desk: Desk, kept: Kind[T], asked: Window, **equal: str | int | None) -> dict[str, Any]:
     """The newest first; conditions that are None are not asked."""
     conditions = {field: value for field, value in equal.items() if value is not None}
     with desk.world.state.read() as tx:
-        items = tx.find(kind, newest_first=True, limit=asked.limit, offset=asked.offset, **conditions)
-        total = tx.count(kind, **conditions)
+        items = tx.find(kept, newest_first=True, limit=asked.limit, offset=asked.offset, **conditions)
+        total = tx.count(kept, **conditions)
     return {"items": items, "total": total, "offset": asked.offset, "limit": asked.limit}

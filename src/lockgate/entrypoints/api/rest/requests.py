@@ -22,17 +22,20 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("", response_model=Page[Request])
 def requests(desk: DeskHere, asked: WindowAsked, model: str | None = None, state: RequestState | None = None) -> Any:
+    """Transition requests with their decisions."""
     return page(desk, REQUESTS, asked, model=model, state=state.value if state else None)
 
 
 @router.get("/{id}", response_model=Request)
 def request(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
+    """One request with its decisions."""
     with desk.world.state.read() as tx:
         return request_by(tx, id)
 
 
 @router.post("", status_code=201, response_model=Request)
 def create(desk: DeskHere, actor: ActorNamed, body: NewRequest) -> Any:
+    """Ask people whether a version may move to a stage."""
     return request_transition(desk.world, body.model, body.version, body.to_stage, actor, body.comment)
 
 
@@ -44,6 +47,7 @@ def approve(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = N
 
 @router.post("/{id}/reject", response_model=Request)
 def reject(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+    """One person's no, which closes the request."""
     return reject_request(desk.world, id, actor, body.comment if body else "")
 
 

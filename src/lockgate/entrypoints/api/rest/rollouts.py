@@ -28,11 +28,13 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("/rollouts", response_model=shapes.Page[shapes.Rollout])
 def rollouts(desk: DeskHere, asked: WindowAsked, model: str | None = None, phase: Phase | None = None) -> Any:
+    """Rollouts with plan, phase, ramp and outcome."""
     return page(desk, ROLLOUTS, asked, model=model, phase=phase.value if phase else None)
 
 
 @router.post("/rollouts", status_code=201, response_model=shapes.Rollout)
 def start(desk: DeskHere, actor: ActorNamed, body: shapes.NewRollout) -> Any:
+    """Bring a version into an environment that needs no approval."""
     return start_rollout(desk.world, body.model, body.version, body.environment, actor, strategy=body.strategy)
 
 
@@ -75,7 +77,7 @@ def rollback(desk: DeskHere, actor: ActorNamed, model: str, body: shapes.Reason 
 def series_of(rollout: Rollout, progress: Progress) -> shapes.Series:
     points = progress.points
     return shapes.Series(
-        at=[point.at for point in points],
+        at=[round(point.at, 3) for point in points],
         requests=[point.requests for point in points],
         weight=[point.weight for point in points],
         step=[point.step for point in points],
@@ -97,9 +99,9 @@ def _metrics(points: Iterable[Point], prefix: str) -> list[str]:
 
 
 def _column(points: Iterable[Point], name: str) -> list[float | None]:
-    """JSON has no infinities: where the evidence is one, or there is none yet, the column has a gap."""
+    """To four decimals. JSON has no infinities: where the evidence is one, or there is none yet, the column has a gap."""
     values = (point.evidence.get(name) for point in points)
-    return [value if value is not None and isfinite(value) else None for value in values]
+    return [round(value, 4) if value is not None and isfinite(value) else None for value in values]
 
 
 def _arm(version: int | None, totals: ArmTotals) -> shapes.Arm:

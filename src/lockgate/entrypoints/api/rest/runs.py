@@ -20,11 +20,13 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("", response_model=Page[Run])
 def runs(desk: DeskHere, asked: WindowAsked, model: str | None = None, status: RunStatus | None = None) -> Any:
+    """Runs of pipelines."""
     return page(desk, RUNS, asked, model=model, status=status.value if status else None)
 
 
 @router.get("/{id}", response_model=Run)
 def run(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
+    """One run with its steps, gates and metrics."""
     with desk.world.state.read() as tx:
         return run_by(tx, id)
 

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends
 from lockgate.boundary.routes import RouteTable
 from lockgate.entrypoints.api.shapes import Live, PackageState, Status, Worker
 from lockgate.entrypoints.reading.desk import Desk, desk_of
-from lockgate.entrypoints.reading.live import live_models, live_workers
+from lockgate.entrypoints.reading.live import live_models
 from lockgate.ports import state as kept
 from lockgate.ports.state import INBOX, MODELS, ROUTES, WORKERS, Reader
+from lockgate.usecases.live_workers import live_workers
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 DeskHere = Annotated[Desk, Depends(desk_of)]
@@ -20,6 +21,7 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("/status")
 def status(desk: DeskHere) -> Status:
+    """What is live, with whom, since when."""
     now = desk.world.clock.now()
     with desk.world.state.read() as tx:
         published = tx.get(ROUTES, "current")

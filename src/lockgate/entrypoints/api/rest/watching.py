@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
-from lockgate.domain.findings import FindingKind, TriggerDecision
+from lockgate.domain.findings import TriggerDecision
 from lockgate.entrypoints.api.rest.paging import MOST, WindowAsked, page
 from lockgate.entrypoints.api.shapes import Events, Finding, Page, Trigger, event_row
 from lockgate.entrypoints.reading.desk import Desk, desk_of
@@ -31,13 +31,12 @@ def events(
 
 
 @router.get("/findings", response_model=Page[Finding])
-def findings(desk: DeskHere, asked: WindowAsked, model: str | None = None, kind: FindingKind | None = None) -> Any:
-    return page(desk, FINDINGS, asked, model=model, kind=kind.value if kind else None)
+def findings(desk: DeskHere, asked: WindowAsked, model: str | None = None) -> Any:
+    """What watching found: drift, drops of performance."""
+    return page(desk, FINDINGS, asked, model=model)
 
 
 @router.get("/triggers", response_model=Page[Trigger])
-def triggers(
-    desk: DeskHere, asked: WindowAsked, model: str | None = None, decision: TriggerDecision | None = None
-) -> Any:
+def triggers(desk: DeskHere, asked: WindowAsked, model: str | None = None, decision: TriggerDecision | None = None) -> Any:
     """What was decided about findings, also when it was: nothing, and why."""
     return page(desk, TRIGGERS, asked, model=model, decision=decision.value if decision else None)

@@ -43,8 +43,15 @@ def verify(session: Session) -> int:
     from lockgate.usecases.read_audit import verify_audit
 
     checked = verify_audit(session.world)
-    session.answer(checked, lambda: click.echo(checked.sentence))
-    return DONE if checked.whole else FAILED
+
+    def show() -> None:
+        if checked.broken is not None:
+            click.echo(f"the audit log is broken at event {checked.broken.seq}: {checked.broken.found}")
+            return
+        click.echo(f"the audit log is whole: {checked.events} events. Keep its head to find a cut-off end: {checked.head}")
+
+    session.answer(checked, show)
+    return FAILED if checked.broken else DONE
 
 
 @verb("at")

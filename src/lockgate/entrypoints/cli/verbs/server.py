@@ -34,27 +34,33 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
-    from lockgate.usecases.tell_status import tell_status
+    from lockgate.entrypoints.reading.live import live_models, live_workers, waiting_requests
+    from lockgate.ports.state import MODELS, ROUTES
 
-    told = tell_status(session.world)
     now = session.world.clock.now()
+    with session.world.state.read() as tx:
+        told = live_models(tx, [model.name for model in tx.find(MODELS)])
+        waiting = waiting_requests(tx)
+        workers = live_workers(tx, now)
+        published = tx.get(ROUTES, "current")
+    up_to_date = sum(published is None or one.revision >= published.table.revision for one in workers)
 
     def show() -> None:
         rows = [
             (
                 one.model,
-                one.champion or "–",
+                one.version or "–",
                 ago((now - one.since).total_seconds()) if one.since else "–",
                 one.by or "–",
-                f"version {one.candidate} at {one.share:.0%}, {one.phase}, judge says {one.verdict}" if one.candidate else "",
-                ", ".join(one.waiting),
+                one.staging or "–",
+                f"version {one.on_trial} at {one.trial_share:.0%} ({one.rollout})" if one.on_trial else "",
+                ", ".join(request.id for request in waiting if request.model == one.model),
             )
-            for one in told.models
+            for one in told.values()
         ]
-        columns = ("model", "live", "since", "moved by", "rollout", "waiting for approval")
+        columns = ("model", "live", "since", "moved by", "staging", "rollout", "waiting for approval")
         session.table("Status", columns, rows, "no models yet: lockgate run")
-        ready = sum(worker.up_to_date for worker in told.workers)
-        what = f"{ready} of {len(told.workers)} up to date" if told.workers else "none alive: lockgate up"
+        what = f"{up_to_date} of {len(workers)} up to date" if workers else "none alive: lockgate up"
         click.echo(f"data plane workers: {what}")
 
-    session.answer(told, show)
+    session.answer({"models": list(told.values()), "waiting": waiting, "workers": workers}, show)

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from lockgate.entrypoints.reading.chain import genuine_all, whole_chain
+from lockgate.domain.events import Event
+from lockgate.entrypoints.reading.chain import first_altered
 from lockgate.entrypoints.reading.desk import Desk, desk_of
 from lockgate.entrypoints.ui.render import render
-from lockgate.ports.state import FINDINGS, MODELS, TRIGGERS
+from lockgate.kernel.errors import Corrupt
+from lockgate.ports.state import FINDINGS, MODELS, TRIGGERS, Reader
+from lockgate.usecases.read_audit import verify_audit
 
 PER_PAGE = 50
 _MOST_PAGES = 100
@@ -21,37 +24,52 @@ PageAsked = Annotated[int, Query(ge=1, le=_MOST_PAGES)]
 
 
 @router.get("/audit")
-def audit(
-    request: Request, desk: DeskHere, model: str = "", page: PageAsked = 1, verify: Literal["", "all"] = ""
-) -> Response:
+def audit(request: Request, desk: DeskHere, model: str = "", page: PageAsked = 1, verify: Literal["", "all"] = "") -> Response:
     with desk.world.state.read() as tx:
-        found = tx.events(newest_first=True, limit=page * PER_PAGE + 1, model=model or None)
         names = [one.name for one in tx.find(MODELS)]
-        whole = whole_chain(tx) if verify else None
-    shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+        found = _newest(tx, page * PER_PAGE + 1, model)
+    checked = verify_audit(desk.world) if verify or found is None else None
+    events = found or []
+    shown = events[(page - 1) * PER_PAGE : page * PER_PAGE]
     return render(
         request,
         "audit.html",
         events=shown,
-        chain=whole or genuine_all(shown),
-        verified_all=whole is not None,
+        checked=checked,
+        broken=checked.broken if checked else first_altered(shown),
         model=model,
         names=names,
         page=page,
-        more=len(found) > page * PER_PAGE and page < _MOST_PAGES,
+        more=len(events) > page * PER_PAGE and page < _MOST_PAGES,
     )
+
+
+def _newest(tx: Reader, limit: int, model: str) -> list[Event] | None:
+    """None where one of them cannot be read any more: then the walk of the whole chain says which."""
+    try:
+        return tx.events(newest_first=True, limit=limit, model=model or None)
+    except Corrupt:
+        return None
 
 
 @router.get("/findings")
 def findings(request: Request, desk: DeskHere, model: str = "", page: PageAsked = 1) -> Response:
-    asked = {"model": model} if model else {}
+    asked: dict[str, str | int] = {"model": model} if model else {}
     with desk.world.state.read() as tx:
         found = tx.find(FINDINGS, newest_first=True, limit=PER_PAGE, offset=(page - 1) * PER_PAGE, **asked)
         total = tx.count(FINDINGS, **asked)
-        triggers = tx.find(TRIGGERS, newest_first=True, limit=PER_PAGE * 4, **asked)
+        triggers = tx.find(TRIGGERS, newest_first=True, limit=PER_PAGE * 4, offset=0, **asked)
         names = [one.name for one in tx.find(MODELS)]
     by_finding = {one.id: [trigger for trigger in triggers if trigger.finding == one.id] for one in found}
     pages = -(-total // PER_PAGE)
     return render(
-        request, "findings.html", findings=found, triggers=by_finding, page=page, pages=pages, total=total, model=model, names=names
+        request,
+        "findings.html",
+        findings=found,
+        triggers=by_finding,
+        page=page,
+        pages=pages,
+        total=total,
+        model=model,
+        names=names,
     )

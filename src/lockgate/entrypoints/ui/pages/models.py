@@ -1,4 +1,4 @@
-"""The page that stays open: every model with what is live, what is on trial, what waits for a person. And each model and version."""
+"""The page that stays open: every model with what is live, on trial, or waits for a person. And each model and version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from lockgate.domain.models import RegisteredModel, RequestState, TransitionRequ
 from lockgate.domain.rollouts import Rollout
 from lockgate.entrypoints.reading.desk import Desk, desk_of
 from lockgate.entrypoints.reading.journey import GATE_TONE, PHASE_TONE, VERDICT_TONE, Mark, journey
-from lockgate.entrypoints.reading.live import PRODUCTION, Live, live_models, live_workers, rollouts_under_way
+from lockgate.entrypoints.reading.live import PRODUCTION, Live, live_models, rollouts_under_way
+from lockgate.entrypoints.reading.progress import latest_evidence
 from lockgate.entrypoints.reading.things import manifest_of, model_named
 from lockgate.entrypoints.reading.words import status_line
 from lockgate.entrypoints.ui.pictures import Flight, flight, gate_span
@@ -23,6 +24,7 @@ from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import Corrupt
 from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
 from lockgate.usecases.find_things import version_of
+from lockgate.usecases.live_workers import live_workers
 
 PER_PAGE = 25
 _LISTED = 50
@@ -61,12 +63,12 @@ def _overview(desk: Desk, page: int) -> dict[str, Any]:
     with desk.world.state.read() as tx:
         models = tx.find(MODELS, limit=PER_PAGE, offset=(page - 1) * PER_PAGE)
         total = tx.count(MODELS)
-        cards = _cards(tx, desk, models, live_workers(tx, desk.world.clock.now()))
+        cards = _cards(tx, models, live_workers(tx, desk.world.clock.now()))
         tag = _tag(tx, desk)
     return {"cards": cards, "total": total, "page": page, "pages": -(-total // PER_PAGE), "tag": tag, "tones": VERDICT_TONE}
 
 
-def _cards(tx: Reader, desk: Desk, models: Sequence[RegisteredModel], workers: Sequence[Acknowledgement]) -> list[Card]:
+def _cards(tx: Reader, models: Sequence[RegisteredModel], workers: Sequence[Acknowledgement]) -> list[Card]:
     live = live_models(tx, [model.name for model in models])
     trials = {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
     waiting: dict[str, list[TransitionRequest]] = defaultdict(list)
@@ -75,7 +77,7 @@ def _cards(tx: Reader, desk: Desk, models: Sequence[RegisteredModel], workers: S
     made = []
     for model in models:
         trial, here = trials.get(model.name), live[model.name]
-        says = status_line(trial, desk.folds.progress(tx, trial.id).evidence) if trial else ""
+        says = status_line(trial, latest_evidence(tx, trial.id)) if trial else ""
         marks = journey(tx, model, here, waiting[model.name], workers)
         made.append(Card(model, here, trial, says, flight(trial) if trial else None, waiting[model.name], marks))
     return made
@@ -95,7 +97,7 @@ def model(request: Request, desk: DeskHere, name: str, page: PageAsked = 1) -> R
     with desk.world.state.read() as tx:
         found = model_named(tx, name)
         triggers = tx.find(TRIGGERS, model=name, newest_first=True, limit=_LISTED)
-        context = {
+        context: dict[str, Any] = {
             "model": found,
             "live": live_models(tx, [name])[name],
             "aliases": tx.find(ALIASES, model=name),
@@ -129,7 +131,7 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
     with desk.world.state.read() as tx:
         found = version_of(tx, name, number)
         requests = tx.find(REQUESTS, model=name, version=number, newest_first=True, limit=_LISTED)
-        events = [one for one in tx.events(subject=f"{name}/{number}", newest_first=True, limit=_LISTED)]
+        events = tx.events(subject=f"{name}/{number}", newest_first=True, limit=_LISTED)
     damage = None
     try:
         manifest = manifest_of(desk.world.artifacts, found.digest)

@@ -21,10 +21,9 @@ from lockgate.entrypoints.ui.pictures import flight, spread
 from lockgate.entrypoints.ui.render import render
 from lockgate.ports.state import Reader
 from lockgate.stages.deliver.rollout import active, weight
-from lockgate.stats.binomial import lower_bound, upper_bound
+from lockgate.stats.confidence import rate_interval
 from lockgate.usecases.find_things import rollout_by
 
-_TAIL = 0.025  # on each side of a 95 % interval
 _LISTED = 50
 
 router = APIRouter(include_in_schema=False)
@@ -33,7 +32,10 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """events of trials, with a 95 % interval; on_scale: low, point and high on the scale that it shares with the other arm."""
+    """events of trials, with an interval that holds at all times at once (95 %).
+
+    on_scale: low, point and high, 0 to 100, on the scale that it shares with the other arm.
+    """
 
     events: int
     trials: int
@@ -99,7 +101,7 @@ def _events(tx: Reader, rollout: Rollout) -> Sequence[Event]:
 
 
 def compared(rollout: Rollout, progress: Progress) -> list[Compared]:
-    """Rates of what the judge looks at, side by side; no verdict follows from these intervals, it follows from the e-values."""
+    """Rates of what the judge looks at, side by side; counted by request; the verdict follows from the e-values."""
     canary, baseline = progress.canary, progress.baseline
     made = [_compare("failures", "of requests", (canary.failed, canary.completed), (baseline.failed, baseline.completed))]
     for index, level in enumerate(rollout.judge.quantiles):
@@ -107,7 +109,7 @@ def compared(rollout: Rollout, progress: Progress) -> list[Compared]:
             made.append(
                 _compare(
                     f"slower than p{level * 100:g}",
-                    "of timed requests, the canary's limit being looser",
+                    "of timed requests",
                     (canary.exceeded[index], canary.timed),
                     (baseline.exceeded[index], baseline.timed),
                 )
@@ -136,7 +138,8 @@ def _compare(name: str, says: str, canary: tuple[int, int], baseline: tuple[int,
 def _rate(events: int, trials: int) -> Rate | None:
     if not trials:
         return None
-    return Rate(events, trials, lower_bound(events, trials, _TAIL), events / trials, upper_bound(events, trials, _TAIL))
+    low, high = rate_interval(trials, events)
+    return Rate(events, trials, float(low), events / trials, float(high))
 
 
 def _latency(progress: Progress) -> dict[str, tuple[float, float] | None]:

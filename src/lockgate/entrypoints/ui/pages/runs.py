@@ -33,7 +33,7 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 
 @router.get("/runs")
 def runs(request: Request, desk: DeskHere, model: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
-    asked = {"model": model} if model else {}
+    asked: dict[str, str | int] = {"model": model} if model else {}
     with desk.world.state.read() as tx:
         found = tx.find(RUNS, newest_first=True, limit=PER_PAGE, offset=(page - 1) * PER_PAGE, **asked)
         total = tx.count(RUNS, **asked)

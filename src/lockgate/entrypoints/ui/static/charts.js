@@ -2,17 +2,23 @@
 "use strict";
 
 (() => {
-  const LOW = -4; // powers of ten: what lies deeper says no more than "nothing"
+  const LOW = -4; // powers of ten: what lies lower or higher is told apart by nobody, and would squeeze the rest
+  const HIGH = 6;
   const charts = new Map();
   let axis = "at";
   let data = null;
 
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colours = () => [token("--water"), token("--second"), token("--third"), token("--good")];
-  const power = (ln) => (ln === null ? null : Math.max(ln / Math.LN10, LOW));
+  const power = (ln) => (ln === null ? null : Math.min(Math.max(ln / Math.LN10, LOW), HIGH));
   const SUPER = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
   const spelt = (y) => (y === 0 ? "1" : y === 1 ? "10" : y === 2 ? "100" : `10${[...String(y)].map((c) => SUPER[c]).join("")}`);
-  const evalue = (_, y) => (y === null ? "–" : y > 6 ? "> 10⁶" : y <= LOW ? "< 10⁻⁴" : Number((10 ** y).toPrecision(3)).toLocaleString("en"));
+  // Times in UTC, as everywhere on these pages: the finer the ticks, the finer the time.
+  const clock = (at, apart) => {
+    const text = new Date(at * 1000).toISOString();
+    return apart >= 86400 ? text.slice(0, 10) : text.slice(11, apart >= 60 ? 16 : 19);
+  };
+  const evalue = (_, y) => (y === null ? "–" : y >= HIGH ? "> 10⁶" : y <= LOW ? "< 10⁻⁴" : Number((10 ** y).toPrecision(3)).toLocaleString("en"));
 
   // A dashed line where the verdict falls.
   const boundary = (at, colour) => ({
@@ -34,9 +40,13 @@
     },
   });
 
+  // While nobody points at the chart, its legend tells the latest values.
+  const tellLatest = (chart) => { if (chart.cursor.idx === null || chart.cursor.idx === undefined) chart.setLegend({ idx: chart.data[0].length - 1 }, false); };
+  const latest = { hooks: { ready: [tellLatest], setData: [tellLatest], setCursor: [tellLatest] } };
+
   const axes = (left) => {
     const line = { stroke: token("--muted"), grid: { stroke: token("--line"), width: 1 }, ticks: { stroke: token("--line"), width: 1 }, font: '13px "Source Sans 3", system-ui, sans-serif' };
-    const x = axis === "at" ? line : { ...line, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en")) };
+    const x = { ...line, size: 34, space: 80, values: axis === "at" ? (_, ticks, __, ___, apart) => ticks.map((tick) => clock(tick, apart)) : (_, ticks) => ticks.map((tick) => tick.toLocaleString("en")) };
     return [x, { ...line, ...left }];
   };
 
@@ -46,8 +56,8 @@
     padding: [10, 14, 0, 0],
     scales: { x: { time: axis === "at" }, y: { range: (_, min, max) => [Math.min(low, min ?? low), Math.max(high, max ?? high)] } },
     axes: axes(left),
-    series: [{ label: axis === "at" ? "time" : "requests", value: axis === "at" ? "{HH}:{mm}:{ss}" : (_, x) => (x === null ? "–" : x.toLocaleString("en")) }, ...series],
-    plugins,
+    series: [{ label: axis === "at" ? "time" : "requests", value: (_, x) => (x === null ? "–" : axis === "at" ? `${new Date(x * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC` : x.toLocaleString("en")) }, ...series],
+    plugins: [...plugins, latest],
     cursor: { sync: { key: "rollout" }, points: { size: 7 }, drag: { x: true, y: false } },
     legend: { live: true },
   });

@@ -42,4 +42,6 @@ def pair(candidate: Evaluation, champion: Evaluation) -> Pairing:
     if differing:
         how = f"unpaired: {differing:,} of {len(shared):,} examples with equal ids have different labels"
         return Pairing(ours, theirs, paired=False, how=how)
-    return Pairing(mine, yours, paired=True, how=f"in pairs, on the {len(shared):,} examples that both held out")
+    which = "all" if len(shared) == len(ours) else "those"
+    how = f"in pairs, on {which} {len(shared):,} held-out examples" + ("" if which == "all" else " that both have")
+    return Pairing(mine, yours, paired=True, how=how)

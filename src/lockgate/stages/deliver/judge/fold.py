@@ -88,6 +88,8 @@ def _units(state: JudgeState, observation: Observation) -> tuple[Taken, Taken]:
 
 
 def _labelled(state: JudgeState, observation: Observation) -> tuple[Taken, Taken]:
+    if "labels" not in state.policy.metrics:
+        return Taken(), Taken()
     return _take(state.ledgers.labels, observation.weight, observation.canary.labels, observation.baseline.labels)
 
 

@@ -1,5 +1,4 @@
-"""One event per unit: the ledger of the units seen, because with a sticky unit the unit of assignment is the unit of
-analysis.
+"""One event per unit: the ledger of the units seen. Where the unit is sticky, the unit of assignment is the unit of analysis.
 
 A user who fails is likely to fail again, always in the same arm; counted per request, such a user is evidence many times
 over, and a canary that changes nothing is found harmful far more often than alpha allows. So

@@ -1,0 +1,39 @@
+"""`python -m lockgate.entrypoints.api`: the control plane's web server."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+
+from lockgate.entrypoints.api.app import create_app
+from lockgate.entrypoints.parent import when_parent_ends
+from lockgate.kernel import log
+from lockgate.wiring.home import Home
+from lockgate.wiring.world import open_world
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7070)
+    parser.add_argument("--watch-stdin", action="store_true")
+    arguments = parser.parse_args()
+    log.configure()
+    home = Home(arguments.home)
+    world = open_world(home)
+    app = create_app(world, home=home.folder, control_token=home.control_token, hosts=[arguments.host])
+    # Workers hold long polls open: a stop does not wait for them to end.
+    config = uvicorn.Config(
+        app, host=arguments.host, port=arguments.port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    if arguments.watch_stdin:
+        when_parent_ends(lambda: setattr(server, "should_exit", True))
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

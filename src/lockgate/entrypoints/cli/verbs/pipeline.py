@@ -1,0 +1,228 @@
+"""plan, run, why, contract, runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lockgate.domain.runs import Run, RunStatus, StepRun
+from lockgate.domain.verdicts import GateVerdict
+from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO
+from lockgate.entrypoints.cli.session import Session, ago, line_of, verb
+from lockgate.kernel.errors import NotFound
+
+PROJECT = click.option(
+    "--project",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="The project's folder; here by default.",
+)
+COMMIT = click.option("--commit", metavar="REF", help="Build what this commit holds, instead of the folder as it stands.")
+_MARK = {"done": ("✔", "green"), "reused": ("≡", "cyan"), "failed": ("✘", "red"), "skipped": ("–", "yellow")}
+
+
+def _parameter(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """`k=v`; v as JSON where it is JSON, else as text."""
+    read: dict[str, Any] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{one!r} found, NAME=VALUE expected")
+        try:
+            read[name] = json.loads(value)
+        except json.JSONDecodeError:
+            read[name] = value
+    return read
+
+
+PARAMS = click.option(
+    "--param", "params", multiple=True, metavar="K=V", callback=_parameter, help="In place of the project file's."
+)
+
+
+@verb()
+@PROJECT
+@COMMIT
+@PARAMS
+def plan(session: Session, folder: Path, commit: str | None, params: dict[str, Any]) -> None:
+    """Say what would run, and why, without running any of the project's code."""
+    from lockgate.usecases.plan_pipeline import plan_pipeline
+    from lockgate.wiring.pipelines import build_world
+
+    planned = plan_pipeline(session.world, build_world(session.home, session.world), folder, commit=commit, params=params)
+    rows = [(one.task.kind.value, one.task.name, one.intent.value, one.reason) for one in planned]
+    told = [dict(zip(("kind", "name", "intent", "reason"), row, strict=True)) for row in rows]
+    session.answer(told, lambda: session.table("Plan", ("kind", "name", "would", "why"), rows))
+
+
+@verb()
+@PROJECT
+@COMMIT
+@PARAMS
+def run(session: Session, folder: Path, commit: str | None, params: dict[str, Any]) -> int:
+    """Take the project through checks, data contract, training, gates and packaging to a registered version.
+
+    Exit codes: 0 registered, 1 something broke, 3 a check, contract or gate said no, 4 a gate could not tell.
+    """
+    from lockgate.wiring.pipelines import run_project
+
+    on_progress = None if session.as_json else _Progress()
+    done = run_project(
+        session.home, session.world, folder, actor=session.actor, commit=commit, params=params, on_progress=on_progress
+    )
+    session.answer(done, lambda: _show_end(done))
+    return _exit_code(done)
+
+
+def _exit_code(done: Run) -> int:
+    if done.status is RunStatus.REGISTERED:
+        return DONE
+    if done.status is not RunStatus.REFUSED:
+        return FAILED
+    verdicts = {gate.verdict for gate in done.gates} - {GateVerdict.PASS}
+    return INCONCLUSIVE if verdicts == {GateVerdict.INCONCLUSIVE} else SAID_NO
+
+
+class _Progress:
+    """A line for each task when it ends; on a terminal also a moving line for what runs now."""
+
+    def __init__(self) -> None:
+        self._running: set[str] = set()
+        self._terminal = sys.stdout.isatty()
+
+    def __call__(self, step: StepRun) -> None:
+        name = f"{step.kind} {step.name}"
+        if self._terminal:
+            click.echo("\r\x1b[2K", nl=False)
+        if step.status.value == "running":
+            self._running.add(name)
+        elif step.status.value in _MARK:
+            self._running.discard(name)
+            mark, colour = _MARK[step.status.value]
+            seconds = f"{step.seconds:.1f} s" if step.seconds else step.status.value
+            click.echo(f"{click.style(mark, fg=colour)} {name:24} {click.style(seconds, dim=True)}")
+        if self._terminal and self._running:
+            click.echo(click.style("… " + ", ".join(sorted(self._running)), dim=True), nl=False)
+
+
+def _show_end(done: Run) -> None:
+    for gate in done.gates:
+        colour = {"PASS": "green", "FAIL": "red", "ERROR": "red"}.get(gate.verdict.value, "yellow")
+        click.echo(f"{click.style(gate.verdict.value, fg=colour):12} {gate.rule}: {gate.detail}")
+    if done.status is RunStatus.REGISTERED:
+        click.echo(f"\n{done.model} version {done.version} is registered. {line_of(done.metrics)}")
+        click.echo(f"Next: lockgate request {done.model} {done.version} --to Production")
+    else:
+        click.echo(f"\n{done.id} is {done.status.value}: {done.error}", err=True)
+
+
+@verb()
+@click.argument("step")
+@PROJECT
+def why(session: Session, step: str, folder: Path) -> None:
+    """Say why STEP would run again, or why not: which of all that it depends on has changed."""
+    from lockgate.usecases.explain_step import explain_step
+    from lockgate.wiring.pipelines import build_world
+
+    found = explain_step(session.world, build_world(session.home, session.world), folder, step)
+
+    def show() -> None:
+        click.echo(f"{step}: {found.intent.value}, {found.reason}")
+        for one in found.changed:
+            click.echo(f"  {one}")
+
+    session.answer({"step": step, "intent": found.intent.value, "reason": found.reason, "parts": found.parts}, show)
+
+
+@click.group()
+def contract() -> None:
+    """Learn a data contract from data."""
+
+
+@verb()
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; printed otherwise.")
+def learn(session: Session, data: Path, target: Path | None) -> None:
+    """Write down what DATA (Parquet or CSV) looks like, for people to review and to commit."""
+    del session
+    import yaml
+
+    from lockgate.integrations.pandera.learn import learn_file
+
+    text = yaml.safe_dump(learn_file(data), sort_keys=False, allow_unicode=True)
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    click.echo(f"{target} says what {data} looks like today. Review it: what must hold tomorrow?")
+
+
+contract.add_command(learn)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def runs(ctx: click.Context) -> None:
+    """List the runs, or show one."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_runs, as_name=None, as_json=False, home=None, verbose=False, model=None, limit=20)
+
+
+@verb("list")
+@click.option("--model", help="Only runs of this model.")
+@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+def list_runs(session: Session, model: str | None, limit: int) -> None:
+    """List the latest runs."""
+    from lockgate.ports.state import RUNS
+
+    now = session.world.clock.now()
+    with session.world.state.read() as tx:
+        found = (
+            tx.find(RUNS, model=model, newest_first=True, limit=limit) if model else tx.find(RUNS, newest_first=True, limit=limit)
+        )
+    rows = [
+        (
+            one.id,
+            one.model,
+            one.status.value,
+            one.version or "",
+            ago((now - one.created_at).total_seconds()),
+            one.cause,
+            one.error or line_of(one.metrics),
+        )
+        for one in found
+    ]
+    columns = ("run", "model", "status", "version", "age", "cause", "outcome")
+    session.answer(found, lambda: session.table("Runs", columns, rows, "none yet: lockgate run"))
+
+
+@verb("show")
+@click.argument("run_id", metavar="ID")
+def show_run(session: Session, run_id: str) -> None:
+    """Show a run: its steps, its gates, what stopped it."""
+    from lockgate.ports.state import RUNS
+
+    with session.world.state.read() as tx:
+        found = tx.get(RUNS, run_id)
+    if found is None:
+        raise NotFound(f"there is no run {run_id!r}", hint="See lockgate runs")
+
+    def show() -> None:
+        click.echo(f"{found.id}: {found.model}, {found.status.value}, commit {found.commit or 'none'}, cause {found.cause}")
+        rows = [
+            (one.kind, one.name, one.status.value, f"{one.seconds or 0:.1f}", one.error or one.log or "") for one in found.steps
+        ]
+        session.table("Steps", ("kind", "name", "status", "seconds", "log"), rows)
+        _show_end(found)
+
+    session.answer(found, show)
+
+
+for command in (list_runs, show_run):
+    runs.add_command(command)

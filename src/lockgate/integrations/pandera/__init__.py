@@ -1,0 +1,1 @@
+"""Data contracts, held by Pandera."""

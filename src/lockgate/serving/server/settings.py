@@ -1,0 +1,76 @@
+"""What a data plane is told when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from lockgate.kernel.errors import Invalid, Unavailable
+
+_SHORTEST_SECRET, _LONGEST_SECRET = 16, 64  # bytes; the longer bound is blake2b's
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """home: the data plane's own folder (routes.json, records/, spool/, figures/). artifacts: read-only. Sizes in bytes, times in
+    seconds.
+    """
+
+    host: str
+    port: int
+    workers: int
+    control: str
+    home: Path
+    artifacts: Path
+    secrets: Path
+    body_limit: int = 16 << 20
+    body_room: int = 64 << 20
+    grace: float = 0.5
+    drain: float = 10.0
+    orphan_timeout: float = 30.0
+    verbose: bool = False
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What the supervisor tells a worker: the settings, which place it fills, and the listening socket it inherits."""
+
+    settings: Settings
+    worker: str
+    descriptor: int
+
+
+def encode_place(place: Place) -> str:
+    return msgspec.json.encode(place, enc_hook=str).decode()
+
+
+def decode_place(text: str) -> Place:
+    return msgspec.json.decode(text, type=Place, dec_hook=lambda kind, value: kind(value))
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    prediction_key: bytes
+    control_token: str
+
+
+def read_secrets(folder: Path) -> Secrets:
+    """The key that signs prediction ids and the token of the control channel.
+
+    Raises:
+        Unavailable: a file cannot be read. Invalid: the key is too short to sign with, or too long.
+    """
+    key = _read(folder / "prediction.key")
+    if not _SHORTEST_SECRET <= len(key) <= _LONGEST_SECRET:
+        raise Invalid(
+            f"{folder / 'prediction.key'} holds {len(key)} bytes; {_SHORTEST_SECRET} to {_LONGEST_SECRET} are expected",
+            hint="Write 32 random bytes into it. Labels for older predictions will then be refused.",
+        )
+    return Secrets(key, _read(folder / "control.token").decode().strip())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be read: {error.strerror}", hint="Start `lockgate up` once: it makes the secrets."
+        ) from error

@@ -1,0 +1,29 @@
+"""What building needs of the world, beside what every use case needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.ports.datasets import Datasets
+from lockgate.ports.executor import Executors, Values
+from lockgate.ports.libraries import Libraries
+from lockgate.ports.run_folders import RunFolders
+from lockgate.ports.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class BuildWorld:
+    """packager, checker: functions as `module:function`, called in a worker.
+
+    packager: (model, split, evaluation, label event or None) → domain.packages.Packaged.
+    checker: (frame, contract) → a sentence for each rule that is broken.
+    """
+
+    executors: Executors
+    values: Values
+    source: Source
+    datasets: Datasets
+    folders: RunFolders
+    libraries: Libraries
+    packager: str
+    checker: str

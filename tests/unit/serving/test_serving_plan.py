@@ -1,0 +1,134 @@
+"""The routing plan: what the table says, with what can answer here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
+from lockgate.boundary.selector import choose, unit_key
+from lockgate.serving.capture.figures import Figures
+from lockgate.serving.capture.ledger import Ledger
+from lockgate.serving.capture.tally import Tally
+from lockgate.serving.gateway.inference import assign, unit_of_rows
+from lockgate.serving.gateway.package import Package
+from lockgate.serving.gateway.plan import Plan, RoutePlan, make_plan
+from lockgate.serving.protocol.requests import InferenceRequest, parse
+
+REQUEST = parse(b'{"instances": [{"user": "u"}]}')
+
+
+def package(name: str) -> Package:
+    """Plans carry packages and never look into them."""
+    return cast("Package", name)
+
+
+def new_tally(route: Route, arm: Arm, *, assigned: bool) -> Tally:
+    return Tally(route.model, arm.version, Revision(1, 1), judged=assigned)
+
+
+def plan_of(
+    *arms: Arm,
+    ready: str,
+    unit: str = "header:X-User",
+    rollout: str | None = "r",
+    before: Plan | None = None,
+    orphaned: bool = False,
+) -> Plan:
+    table = RouteTable(Revision(1, 1), (Route("m", arms, "salt", unit, rollout),))
+    return make_plan(table, {one: package(one) for one in ready}, before or Plan(), new_tally, orphaned=orphaned)
+
+
+def answering(plan: Plan, user: str | None, request: InferenceRequest = REQUEST) -> tuple[int, bool] | None:
+    """(version, whether it is evidence)."""
+    assignment = assign(plan.routes["m"], lambda _: user, request)
+    return (assignment.arm.version, assignment.judged) if assignment else None
+
+
+CANARY, CHAMPION = Arm(2, "c", Role.CANARY, 0.4), Arm(1, "b", Role.CHAMPION, 0.6)
+RETAINED, PINNED = Arm(0, "r", Role.RETAINED), Arm(3, "p", Role.PINNED)
+
+
+@given(st.text(min_size=1), st.floats(0.0, 1.0))
+def test_the_arm_is_the_selectors(user: str, weight: float) -> None:
+    arms = Arm(2, "c", Role.CANARY, weight), Arm(1, "b", Role.CHAMPION, 1.0 - weight)
+    expected = choose(unit_key("salt", user), (weight, 1.0 - weight))
+    assert answering(plan_of(*arms, ready="cb"), user) == (arms[expected].version, True)
+
+
+@given(st.text(min_size=1))
+def test_an_arm_that_is_not_ready_is_stood_in_for_and_nothing_is_evidence(user: str) -> None:
+    plan = plan_of(CANARY, CHAMPION, ready="b")
+    assert answering(plan, user) == (1, False)
+    assert not plan.ready
+    assert answering(plan_of(CANARY, CHAMPION, ready="bc", orphaned=True), user) == (1, False)
+
+
+@pytest.mark.parametrize("user", [None, ""])
+def test_without_its_unit_a_request_goes_to_the_champion(user: str | None) -> None:
+    assert answering(plan_of(CANARY, CHAMPION, ready="bc"), user) == (1, False)
+    alone = Arm(1, "b", Role.CHAMPION, 1.0)
+    assert answering(plan_of(alone, ready="b", rollout=None), user) == (1, True)  # there is nothing to be assigned to
+    full = Arm(2, "c", Role.CANARY, 1.0), Arm(1, "b", Role.CHAMPION, 0.0)
+    assert answering(plan_of(*full, ready="bc"), user) == (1, False)  # even where all others meet the canary
+
+
+def test_what_stands_in_for_a_champion_is_the_one_before_it_then_the_retained_then_the_canary() -> None:
+    before = plan_of(Arm(7, "o", Role.CHAMPION, 1.0), ready="o")
+    arms = CANARY, CHAMPION, RETAINED, PINNED
+    assert _champion(plan_of(*arms, ready="crp", before=before)) == 7
+    assert _champion(plan_of(*arms, ready="crp")) == 0
+    assert _champion(plan_of(*arms, ready="cp")) == 2
+    assert _champion(plan_of(*arms, ready="p")) is None
+    assert answering(plan_of(*arms, ready="p"), "u") is None
+
+
+def _champion(plan: Plan) -> int | None:
+    champion = plan.routes["m"].champion
+    return champion.version if champion else None
+
+
+def test_a_model_in_staging_only_answers_to_its_version_and_to_nothing_else() -> None:
+    plan = plan_of(PINNED, ready="p", rollout=None)
+    assert answering(plan, "u") is None
+    assert set(plan.routes["m"].by_version) == {3}
+    assert plan.ready
+
+
+def test_the_unit_of_several_rows_is_their_common_value() -> None:
+    def unit(body: bytes) -> str | None:
+        return unit_of_rows(parse(body), "user")
+
+    assert unit(b'{"instances": [{"user": "u"}, {"user": "u"}]}') == "u"
+    assert unit(b'{"instances": [{"user": 7}]}') == "7"
+    assert unit(b'{"instances": [{"user": "u"}, {"user": "v"}]}') is None
+    assert unit(b'{"instances": [{"user": "u"}, {}]}') is None
+    assert unit(b'{"instances": [{"user": null}]}') is None
+    assert unit(b'{"instances": [{"user": ["u"]}]}') is None
+    column = b'{"inputs": [{"name": "%s", "shape": [2, 1], "datatype": "BYTES", "data": ["u", "u"]}]}'
+    assert unit(column % b"user") == "u"
+    assert unit(column % b"other") is None
+
+
+def test_one_revision_has_one_tally_for_each_arm_however_often_it_is_planned(tmp_path: Path) -> None:
+    ledger = Ledger("w", "i", Figures(), 0.0)
+
+    def tally(route: Route, arm: Arm, *, assigned: bool) -> Tally:
+        return ledger.tally(table.revision, route, arm, assigned=assigned)
+
+    table = RouteTable(Revision(1, 1), (Route("m", (CANARY, CHAMPION), "salt", "header:x", "r"),))
+    packages = {"b": package("b"), "c": package("c")}
+    first = make_plan(table, packages, Plan(), tally)
+    second = make_plan(table, packages, first, tally)
+    assert _tallies(first) == _tallies(second)
+    table = RouteTable(Revision(1, 2), table.routes)
+    assert not set(_tallies(first)) & set(_tallies(make_plan(table, packages, second, tally)))
+
+
+def _tallies(plan: Plan) -> list[int]:
+    routes: list[RoutePlan] = list(plan.routes.values())
+    return [id(tally) for route in routes for arm in route.by_version.values() for tally in (arm.tally, arm.aside)]
