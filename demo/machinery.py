@@ -112,8 +112,9 @@ class Traffic:
         log = (stage.folder / "traffic.log").open("ab")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1)
         traffic = cls(stage, process, {})
-        traffic.last = traffic._line()
+        traffic._line()  # it is ready
         traffic._tell("go")
+        traffic.listen()
         return traffic
 
     def listen(self) -> dict[str, Any]:

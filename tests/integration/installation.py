@@ -33,6 +33,7 @@ environments:
     steps: [20%, 50%]
     judge: {metrics: [errors], margins: {errors: {ratio: 1.5, floor: 5%}}}
 deployment: automatic
+watch: {drift: {window: 1000000}}
 """
 PIPELINE = """
 import pandas as pd
@@ -199,5 +200,9 @@ def _write_project(folder: Path) -> None:
         lines.append(f"{x:.3f},{y:.3f},{int(x - y + (state % 1000 / 500 - 1) > 0)}")
     (folder / "data.csv").write_text("\n".join(lines) + "\n")
     identity = {f"GIT_{who}_{what}": "test@lockgate.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    identity |= {
+        "GIT_AUTHOR_DATE": "2026-01-05T09:00:00Z",
+        "GIT_COMMITTER_DATE": "2026-01-05T09:00:00Z",
+    }  # the same commit always
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "A tiny project"]):
         subprocess.run(["git", *words], cwd=folder, check=True, env=os.environ | identity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ def one_version_after_the_other(here: Installation, versions: int) -> None:
     """Ask for a version when the one before is in Production; end when the last is."""
     for number in range(1, versions + 1):
         here.ask_for(number)
-        here.wait(lambda number=number: here.champion() == number, 90, f"version {number} is in Production")
+        here.wait(partial(_is_champion, here, number), 90, f"version {number} is in Production")
+
+
+def _is_champion(here: Installation, number: int) -> bool:
+    return here.champion() == number
 
 
 def told(here: Installation) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from lockgate.ports.datasets import Datasets
 from lockgate.ports.executor import Executors, Values
 from lockgate.ports.libraries import Libraries
 from lockgate.ports.run_folders import RunFolders
+from lockgate.ports.runtimes import Runtime
 from lockgate.ports.source import Source
 
 
@@ -17,6 +18,7 @@ class BuildWorld:
 
     packager: (model, split, evaluation, label event or None) → domain.packages.Packaged.
     checker: (frame, contract) → a sentence for each rule that is broken.
+    runtimes: what the champion is asked with, so that a candidate is compared with it on the candidate's held-out rows.
     """
 
     executors: Executors
@@ -27,3 +29,4 @@ class BuildWorld:
     libraries: Libraries
     packager: str
     checker: str
+    runtimes: tuple[Runtime, ...] = ()

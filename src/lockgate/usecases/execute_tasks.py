@@ -49,7 +49,6 @@ class Execution:
         self._progress = beginning(prepared.tasks)
         self._steps = {key: _pending(run.id, task) for key, task in prepared.tasks.items()}
         self._parts: dict[str, dict[str, str]] = {}
-        self._fresh: list[StepOutput] = []
 
     def carry_out(self) -> Progress:
         """All tasks, until all have ended or one has failed and what ran beside it has ended."""
@@ -101,10 +100,12 @@ class Execution:
             self._record_failure(task, outcome)
 
     def _keep(self, task: Task, output: str | None) -> None:
+        """At once: whatever comes next, this need not be done again."""
         if output is not None:
             parts = self._parts[task.key]
-            name = step_name(self.run.model, task)
-            self._fresh.append(StepOutput(fingerprint(parts), name, output, self.run.id, parts))
+            made = StepOutput(fingerprint(parts), step_name(self.run.model, task), output, self.run.id, parts)
+            with self._world.state.write() as tx:
+                remember_output(tx, made)
 
     def _record_failure(self, task: Task, outcome: Outcome) -> None:
         """The first failure is the run's; what breaks weighs more than what says no."""
@@ -122,16 +123,12 @@ class Execution:
         self._on_progress(step)
 
     def _save(self) -> None:
-        """Outputs and the run's row, together."""
+        """The run's row, if it has changed."""
         run = replace(self.run, steps=tuple(self._steps.values()))
-        if run == self.run and not self._fresh:
-            return
-        with self._world.state.write() as tx:
-            for output in self._fresh:
-                remember_output(tx, output)
-            tx.put(RUNS, run)
-        self.run = run
-        self._fresh.clear()
+        if run != self.run:
+            with self._world.state.write() as tx:
+                tx.put(RUNS, run)
+            self.run = run
 
 
 def _pending(run: str, task: Task) -> StepRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -10,16 +11,16 @@ from lockgate.boundary import manifest
 from lockgate.boundary.manifest import File, Lineage, Manifest
 from lockgate.domain import evaluation
 from lockgate.domain.evaluation import Evaluation
-from lockgate.domain.models import CHAMPION
 from lockgate.domain.packages import Packaged
 from lockgate.domain.runs import Run
 from lockgate.domain.verdicts import GateVerdict
 from lockgate.kernel.errors import Invalid
 from lockgate.ports.artifacts import ArtifactStore
-from lockgate.ports.state import ALIASES, VERSIONS
+from lockgate.ports.runtimes import Runtime
 from lockgate.project.load import Project
 from lockgate.stages.decide.gates.metrics import metrics
 from lockgate.stages.decide.gates.quality import judge_gates
+from lockgate.usecases.evaluate_champion import evaluate_champion
 from lockgate.usecases.world import World
 
 
@@ -28,6 +29,7 @@ class Candidate:
     """digest: of the package's manifest. evaluation_digest, reference: of artifacts."""
 
     digest: str
+    packaged: Packaged
     evaluation: Evaluation
     evaluation_digest: str
     reference: str
@@ -54,6 +56,7 @@ def candidate_of(world: World, run: Run, content: bytes) -> Candidate:
     )
     return Candidate(
         digest=world.artifacts.put(manifest.encode(made)),
+        packaged=packaged,
         evaluation=evaluation.decode(packaged.evaluation),
         evaluation_digest=world.artifacts.put(packaged.evaluation),
         reference=world.artifacts.put(packaged.reference),
@@ -64,20 +67,11 @@ def _stored(artifacts: ArtifactStore, name: str, content: bytes) -> File:
     return File(name, artifacts.put(content), len(content))
 
 
-def judge_candidate(world: World, project: Project, run: Run, candidate: Candidate) -> Run:
+def judge_candidate(world: World, runtimes: Iterable[Runtime], project: Project, run: Run, candidate: Candidate) -> Run:
     """The run with its metrics and the verdict of each gate; its `error` names the gates that did not pass, if any."""
     event = project.label_event
-    results = judge_gates(project.gates.quality, candidate.evaluation, champion_of(world, run.model), event)
+    champion = evaluate_champion(world, runtimes, run.model, candidate.packaged)
+    results = judge_gates(project.gates.quality, candidate.evaluation, champion, event)
     missed = [one for one in results if one.verdict is not GateVerdict.PASS]
     error = "; ".join(f"gate {one.gate}: {one.rule}: {one.verdict.value}, {one.detail}" for one in missed) or None
     return replace(run, metrics=metrics(candidate.evaluation, event), gates=results, error=error)
-
-
-def champion_of(world: World, model: str) -> Evaluation | None:
-    """What the version in use was evaluated with, if there is one."""
-    with world.state.read() as tx:
-        alias = tx.get(ALIASES, model, CHAMPION)
-        version = tx.get(VERSIONS, model, alias.version) if alias else None
-    if version is None or version.evaluation is None:
-        return None
-    return evaluation.decode(world.artifacts.get(version.evaluation))

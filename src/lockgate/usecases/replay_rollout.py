@@ -28,6 +28,9 @@ def replay_rollout(world: World, rollout_id: str) -> Replay:
     with world.state.read() as tx:
         rollout = rollout_by(tx, rollout_id)
         rows = tx.find(JOURNAL, rollout=rollout_id)
+    if not rollout.steps:
+        said = f"{rollout_id} had no steps to prove: there was nothing to judge"
+        return Replay(rollout_id, 0, same=True, first_difference=None, sentence=said)
     state = begin(rollout.judge, rollout.steps, sticky=rollout.unit != "request")
     for row in rows:
         for observation in row.observations:

@@ -119,11 +119,11 @@ def _carry_out(
         status = RunStatus.REFUSED if execution.refused else RunStatus.FAILED
         return _end(world, run, status, run.error or "a step failed", actor)
     candidate = candidate_of(world, run, build.values.get(progress.outputs[PACKAGE]))
-    return _decide(world, prepared, run, candidate, actor)
+    return _decide(world, build, prepared, run, candidate, actor)
 
 
-def _decide(world: World, prepared: Prepared, run: Run, candidate: Candidate, actor: Actor) -> Run:
-    judged = judge_candidate(world, prepared.project, run, candidate)
+def _decide(world: World, build: BuildWorld, prepared: Prepared, run: Run, candidate: Candidate, actor: Actor) -> Run:
+    judged = judge_candidate(world, build.runtimes, prepared.project, run, candidate)
     if judged.error is not None:
         return _end(world, judged, RunStatus.REFUSED, judged.error, actor)
     register_version(

@@ -14,6 +14,7 @@ from lockgate.integrations.local.executor import LocalExecutors
 from lockgate.integrations.local.libraries import LocalLibraries
 from lockgate.integrations.local.run_folders import LocalRunFolders
 from lockgate.integrations.local.values import LocalValues
+from lockgate.integrations.onnxruntime.runtime import OnnxRuntime
 from lockgate.usecases.build_world import BuildWorld
 from lockgate.usecases.execute_tasks import OnProgress
 from lockgate.usecases.run_pipeline import run_pipeline
@@ -34,6 +35,7 @@ def build_world(home: Home, world: World) -> BuildWorld:
         libraries=LocalLibraries(),
         packager=PACKAGER,
         checker=CHECKER,
+        runtimes=(OnnxRuntime(),),
     )
 
 

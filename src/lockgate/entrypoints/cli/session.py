@@ -72,8 +72,7 @@ def verb(name: str | None = None, **settings: Any) -> Callable[[Callable[..., An
         decorated: Callable[..., Any] = with_session
         for option in reversed(_GLOBAL):
             decorated = option(decorated)
-        made: click.Command = click.command(name, **settings)(decorated)
-        return made
+        return click.command(name, click.Command, **settings)(decorated)
 
     return decorate
 

@@ -12,17 +12,16 @@ import socket
 import sys
 import threading
 from asyncio.subprocess import PIPE, Process
-from collections import deque
 
 from lockgate.kernel.errors import Conflict, Invalid, Unavailable
 from lockgate.serving.server.listener import BACKLOG
 from lockgate.serving.server.settings import Place, Settings, encode_place, read_secrets
 from lockgate.serving.server.worker import FAREWELL
 
-FIRST_PAUSE = 0.05  # seconds before a dead worker's place is filled again; doubled with each death within the last minute
+SHORT_LIFE = 3.0  # seconds: a worker that dies sooner than that was hardly born
+FIRST_PAUSE = 0.05  # seconds before a dead worker's place is filled again; doubled with each short life in a row
 LONGEST_PAUSE = 5.0
-MOST_DEATHS = 30  # of one place within a minute: then a restart does not mend it
-MINUTE = 60.0
+MOST_SHORT_LIVES = 15  # in a row, which takes about a minute: then a restart does not mend it
 _BIND_PATIENCE = 3.0  # seconds: workers of a supervisor that was killed may still hold the port while they finish
 _BIND_PAUSE = 0.1
 
@@ -58,7 +57,7 @@ class Supervisor:
             await asyncio.wait([stopped, *places], return_when=asyncio.FIRST_COMPLETED)
             given_up = not self._stop.is_set()
             self._stop.set()
-        # The port is let go of first: whoever comes when the workers take no more is refused at once, and not kept waiting in vain.
+        # The port is let go of first: whoever comes when the workers take no more is refused at once, and does not wait in vain.
         clean = await self._take_down(places)
         log.info("stopped", extra={"clean": clean})
         return 0 if clean and not given_up else 1
@@ -66,21 +65,20 @@ class Supervisor:
     async def _fill(self, name: str, descriptor: int) -> None:
         """Keep a worker in one place; returns when the server stops, or when workers die there again and again."""
         loop = asyncio.get_running_loop()
-        deaths: deque[float] = deque()
+        short_lives = 0
         while not self._stop.is_set():
+            born = loop.time()
             process = await self._start(name, descriptor)
             code = await process.wait()
             if self._stop.is_set():
                 return
-            now = loop.time()
-            deaths.append(now)
-            while now - deaths[0] > MINUTE:
-                deaths.popleft()
-            log.warning("worker died", extra={"worker": name, "pid": process.pid, "code": code, "in_a_minute": len(deaths)})
-            if len(deaths) >= MOST_DEATHS:
-                log.warning("workers die again and again; giving up", extra={"worker": name})
+            lived = loop.time() - born
+            short_lives = short_lives + 1 if lived < SHORT_LIFE else 0
+            log.warning("worker died", extra={"worker": name, "pid": process.pid, "code": code, "lived_seconds": round(lived, 3)})
+            if short_lives >= MOST_SHORT_LIVES:
+                log.error("workers die again and again; giving up", extra={"worker": name})
                 return
-            await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(deaths) - 1)))
+            await self._pause(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, short_lives - 1)))
 
     async def _start(self, name: str, descriptor: int) -> Process:
         place = encode_place(Place(self._settings, name, descriptor))

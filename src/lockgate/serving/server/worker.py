@@ -46,6 +46,7 @@ ACKNOWLEDGE_EVERY = 2.0
 HOUSEKEEPING = 0.25
 FAREWELL = 2.0  # seconds to send the last blocks; what is left is sent by another worker
 _TIMEOUT = 5.0  # seconds for the control plane to answer a report
+_SWITCH = 0.0005  # seconds after which a thread that computes lets the event loop in; Python's own is ten times that
 _NICE = 10  # loading a package gives way to answering
 
 log = logging.getLogger(__name__)
@@ -215,6 +216,7 @@ async def _run(place: Place) -> None:
 
 def main() -> None:
     place = decode_place(sys.argv[1])
+    sys.setswitchinterval(_SWITCH)
     configure(verbose=place.settings.verbose)
     try:
         uvloop.run(_run(place))

@@ -67,7 +67,7 @@ class DriftSpec(Spec):
     features: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_features)] = "all"
     alpha: Probability = 0.01
     window: Annotated[int, Field(ge=50)] = 5000
-    min_effect: Annotated[Number, Field(ge=0)] = 0.1
+    min_effect: Annotated[Number, Field(ge=0)] = 0.05
     persistence: Annotated[int, Field(ge=1)] = 2
 
 

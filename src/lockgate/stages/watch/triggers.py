@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lockgate.domain.findings import TriggerDecision
+from lockgate.kernel.quantities import format_duration
 from lockgate.stages.watch.spec import RetrainSpec
 
 RETRAIN = "retrain"
@@ -103,7 +104,10 @@ def _cooldown(spec: RetrainSpec, history: History, now: datetime) -> Held:
     cooldown = timedelta(seconds=spec.cooldown)
     if last is None or now >= last + cooldown:
         return None
-    return f"cooldown-{last.isoformat()}", f"cooldown of {cooldown} until {_moment(last + cooldown)}"
+    return (
+        f"cooldown-{last.isoformat()}",
+        f"cooldown of {format_duration(cooldown.total_seconds())} until {_moment(last + cooldown)}",
+    )
 
 
 def _budget(spec: RetrainSpec, history: History, now: datetime) -> Held:

@@ -1,0 +1,1 @@
+"""What came of this commit, this data, these parameters?"""

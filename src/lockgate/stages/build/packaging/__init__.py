@@ -1,0 +1,1 @@
+"""What goes into a model package, and how it is known to say what the original model says."""

@@ -1,0 +1,117 @@
+"""What a candidate is made of: pipeline, data, parameters, and the checks that come before all of it."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from lockgate.stages.fields import ListOf, Name, Number, Spec
+
+_DEEPEST = 20
+
+
+def _file_in_project(value: str) -> str:
+    parts = value.replace("\\", "/").split("/")
+    if not value.strip() or "\0" in value or value.startswith(("/", "~")) or ".." in parts:
+        raise ValueError("a path inside the project's folder expected")
+    return value
+
+
+def _module(value: str) -> str:
+    if not value.endswith(".py"):
+        raise ValueError("a Python file expected, such as pipeline.py")
+    return value
+
+
+def _word(value: str) -> str:
+    if not value.isidentifier():
+        raise ValueError("a name that a parameter of a function can have expected")
+    return value
+
+
+def _command(value: str) -> str:
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise ValueError(f"a command expected; {error}".lower()) from None
+    if not words or "\0" in value:
+        raise ValueError("a command expected, such as pytest -q")
+    return value
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What JSON can say: what a step is given is part of its fingerprint and of the manifest."""
+    if depth > _DEEPEST:
+        raise ValueError(f"at most {_DEEPEST} levels of nesting expected")
+    if isinstance(value, list):
+        return [_plain(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError("names expected as keys")
+        return {key: _plain(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a finite number expected")
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        raise ValueError("a number of at most 64 bits expected")
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"a string, number, true, false, null, or lists and mappings of them expected, {_kind(value)} found")
+
+
+def _kind(value: Any) -> str:
+    return {"date": "a date", "datetime": "a date"}.get(type(value).__name__, type(value).__name__)
+
+
+ProjectPath = Annotated[str, AfterValidator(_file_in_project)]
+Word = Annotated[str, AfterValidator(_word)]
+Command = Annotated[str, AfterValidator(_command)]
+Plain = Annotated[Any, BeforeValidator(_plain)]
+
+
+class DataSpec(Spec):
+    """path: files, `*` as in a shell, in the project's folder. contract: a file of rules that the rows must keep."""
+
+    path: ProjectPath
+    contract: ProjectPath | None = None
+
+
+class BuildSpec(Spec):
+    model: Name
+    pipeline: Annotated[ProjectPath, AfterValidator(_module)]
+    data: Annotated[dict[Word, DataSpec], Field(min_length=1)]
+    params: dict[Word, Plain] = Field(default_factory=dict)
+    checks: dict[Name, Command] = Field(default_factory=dict)
+
+
+class ColumnSpec(Spec):
+    """What every value of a column must keep. `values`: the only ones there are. Missing values break nothing but `nullable`."""
+
+    type: Literal["int", "float", "string", "bool", "datetime"] | None = None
+    nullable: bool = False
+    min: Number | None = None
+    max: Number | None = None
+    values: Annotated[tuple[Plain, ...], Field(min_length=1), ListOf] | None = None
+    unique: bool = False
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min:g}) of at most max ({self.max:g}) expected")
+        if (self.min is not None or self.max is not None) and self.type not in ("int", "float"):
+            raise ValueError("min and max belong to columns of `type: int` or `type: float`")
+        return self
+
+
+class RowsSpec(Spec):
+    min: Annotated[int, Field(ge=0)] = 1
+
+
+class ContractSpec(Spec):
+    """Rules that data must keep before anything is learned from it. strict: no other columns than these."""
+
+    columns: dict[str, ColumnSpec]
+    rows: RowsSpec = RowsSpec()
+    strict: bool = False
