@@ -27,7 +27,7 @@ def ago(days: float, finding: str = "other", *, succeeded: bool | None = True) -
     ("history", "reason"),
     [
         (History(new_labels=99), "99 new labels, 100 needed"),
-        (History((ago(0.5),), new_labels=100), "cooldown of 1 day, 0:00:00 until 2026-01-05T21:00:00+00:00"),
+        (History((ago(0.5),), new_labels=100), "cooldown of 1d until 2026-01-05T21:00:00+00:00"),
         (History((ago(2), ago(3), ago(4)), new_labels=100), "3 of 3 retrainings in 7 days, 0:00:00 are spent"),
         (History(open_job="job-1", new_labels=100), "job-1 is not over"),
         (History(underway="version 4 is progressing", new_labels=100), "version 4 is progressing"),
