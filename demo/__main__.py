@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from demo.machinery import CONTROL_PORT, Stage
+from demo.machinery import Stage
 from demo.report import Report, Unexpected
 from demo.story import Story
 
@@ -16,11 +16,13 @@ from demo.story import Story
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where the project, the home and the report go")
+    parser.add_argument("--port", type=int, default=7070, help="the control plane's")
+    parser.add_argument("--data-port", type=int, default=7080, help="the data plane's")
     arguments = parser.parse_args()
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     report = Report(folder / "report.json")
-    stage = Stage(folder, report)
+    stage = Stage(folder, report, arguments.port, arguments.data_port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
     try:
@@ -41,7 +43,7 @@ def main() -> int:
 def _leave_up(stage: Stage) -> None:
     if not sys.stdout.isatty():
         return
-    stage.report.say(f"The server stays up: http://127.0.0.1:{CONTROL_PORT} (Ctrl-C ends it)")
+    stage.report.say(f"The server stays up: http://127.0.0.1:{stage.port} (Ctrl-C ends it)")
     stage.report.say(f"Later: lockgate up --home {stage.home}")
     try:
         signal.pause()

@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from demo.report import Report, Unexpected
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "01-flights"
-CONTROL_PORT, DATA_PORT = 7070, 7080
 Found = TypeVar("Found")
 
 
@@ -28,6 +27,8 @@ class Stage:
 
     folder: Path
     report: Report
+    port: int = 7070
+    data_port: int = 7080
     server: subprocess.Popen[bytes] | None = None
     pids: dict[str, int] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ class Stage:
 
     def start_server(self) -> None:
         command = [sys.executable, "-m", "lockgate.entrypoints.cli", "up", "--home", str(self.home)]
-        command += ["--port", str(CONTROL_PORT), "--data-port", str(DATA_PORT)]
+        command += ["--port", str(self.port), "--data-port", str(self.data_port)]
         self.report.ran("lockgate up")
         with (self.folder / "server.log").open("wb") as log:
             self.server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -89,7 +90,28 @@ class Stage:
         if self.server is not None and self.server.poll() is not None:
             said = (self.folder / "server.log").read_text().strip().splitlines()
             raise Unexpected(f"the server ended: {said[-1] if said else 'it said nothing'}")
-        return (self.home / "up.json").exists() and get_or_none("/health/ready") is not None
+        return (self.home / "up.json").exists() and self.get_or_none("/health/ready") is not None
+
+    def get(self, path: str) -> Any:
+        """What the control plane answers."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            content = response.read()
+            return json.loads(content) if content.strip() else {}
+
+    def get_or_none(self, path: str) -> Any:
+        """None where nobody answers yet, or answers with an error."""
+        try:
+            return self.get(path)
+        except OSError:
+            return None
+
+    def served_versions(self, model: str) -> list[str]:
+        """The versions that the data plane answers with; none while it does not know the model yet."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.data_port}/v2/models/{model}", timeout=10) as response:
+                return list(json.loads(response.read())["versions"])
+        except OSError:
+            return []
 
     def stop_server(self) -> None:
         if self.server is not None and self.server.poll() is None:
@@ -118,7 +140,7 @@ class Traffic:
             "--rate",
             str(rate),
         ]
-        command += ["--port", str(DATA_PORT)]
+        command += ["--port", str(stage.data_port)]
         log = (stage.folder / "traffic.log").open("ab")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1)
         traffic = cls(stage, process, {})
@@ -170,20 +192,6 @@ class Traffic:
         assert self.process.stdin is not None  # noqa: S101
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
-
-
-def get(path: str, port: int = CONTROL_PORT) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
-        content = response.read()
-        return json.loads(content) if content.strip() else {}
-
-
-def get_or_none(path: str, port: int = CONTROL_PORT) -> Any:
-    """None where nobody answers yet, or answers with an error."""
-    try:
-        return get(path, port)
-    except OSError:
-        return None
 
 
 def wait_until(found: Callable[[], Any], seconds: float, what: str) -> Any:

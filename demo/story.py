@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demo.flights import days_flown, export, export_day, load
-from demo.machinery import DATA_PORT, Stage, Traffic, get, get_or_none, wait_until
+from demo.machinery import Stage, Traffic, wait_until
 from demo.report import Act, Unexpected
 
 MODEL = "flight-delay"
@@ -166,7 +166,7 @@ class Story:
 
     def _ride(self, act: Act, *months: int, skip: int = 0) -> dict[str, Any]:
         """Replay flights until the rollout under way has ended, and some more; the rollout as it ended."""
-        rollout_id = get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"][0]["id"]
+        rollout_id = self.stage.get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"][0]["id"]
         wait_until(lambda: self._phase(rollout_id) != "preparing", 30, "every worker has loaded the version")
         traffic = Traffic.begin(self.stage, *months, skip=skip)
         seen: list[tuple[str, int]] = []
@@ -182,7 +182,7 @@ class Story:
         return rollout
 
     def _ended(self, rollout_id: str, seen: list[tuple[str, int]]) -> str | None:
-        rollout = get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"][0]
+        rollout = self.stage.get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"][0]
         if rollout["id"] == rollout_id and (state := (rollout["phase"], rollout["step"])) not in seen:
             seen.append(state)
             if rollout["phase"] == "progressing":
@@ -190,33 +190,33 @@ class Story:
         return rollout["phase"] if rollout["phase"] in ("promoted", "aborted", "holding") else None
 
     def _settled(self, rollout_id: str) -> dict[str, Any] | None:
-        rollout: dict[str, Any] = get(f"/api/v1/rollouts/{rollout_id}")
+        rollout: dict[str, Any] = self.stage.get(f"/api/v1/rollouts/{rollout_id}")
         return rollout if rollout["outcome"] and rollout["outcome"]["enforced_at"] else None
 
     def _phase(self, rollout_id: str) -> str:
-        return str(get(f"/api/v1/rollouts/{rollout_id}")["phase"])
+        return str(self.stage.get(f"/api/v1/rollouts/{rollout_id}")["phase"])
 
     def _champion(self) -> int | None:
-        version: int | None = get(f"/api/v1/models/{MODEL}")["aliases"].get("champion")
+        version: int | None = self.stage.get(f"/api/v1/models/{MODEL}")["aliases"].get("champion")
         return version
 
     def _answering_version(self) -> int | None:
-        described = get_or_none(f"/v2/models/{MODEL}", DATA_PORT)
-        return int(described["versions"][0]) if described else None
+        versions = self.stage.served_versions(MODEL)
+        return int(versions[0]) if versions else None
 
     def _findings(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in get(f"/api/v1/findings?model={MODEL}")["items"] if one["kind"] == kind]
+        return [one for one in self.stage.get(f"/api/v1/findings?model={MODEL}")["items"] if one["kind"] == kind]
 
     def _finding(self, kind: str) -> dict[str, Any] | None:
         found = self._findings(kind)
         return found[0] if found else None
 
     def _fired(self) -> dict[str, Any] | None:
-        triggers = get(f"/api/v1/triggers?model={MODEL}")["items"]
+        triggers = self.stage.get(f"/api/v1/triggers?model={MODEL}")["items"]
         return next((one for one in triggers if one["action"] == "retrain" and one["decision"] == "fired"), None)
 
     def _rollout_of(self, version: int) -> dict[str, Any] | None:
-        rollouts = get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"]
+        rollouts = self.stage.get(f"/api/v1/rollouts?model={MODEL}&limit=1")["items"]
         return next((one for one in rollouts if one["version"] == version), None)
 
     def _note(self, version: int) -> None:
