@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PORT      ?= 7070
+DATA_PORT ?= 7080
 LOCK   := requirements/dev.txt
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo ## tell the whole story on the flights of 2013 (report in .demo/report.json)
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m demo --port $(PORT) --data-port $(DATA_PORT)
 
 test: check ## run every test and check that CI runs
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -34,8 +36,8 @@ format: $(VENV)/.dev ## format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix-only -q .
 	@$(BIN)/ruff format .
 
-up: $(VENV)/.demo ## start a server on an empty home: pages on http://127.0.0.1:7070, inference on :7080
-	@$(BIN)/lockgate up
+up: $(VENV)/.demo ## start a server on the home .lockgate: pages on http://127.0.0.1:7070, inference on :7080 (PORT=, DATA_PORT= for others)
+	@$(BIN)/lockgate up --port $(PORT) --data-port $(DATA_PORT)
 
 bench: $(VENV)/.dev ## run the benchmarks
 	@$(BIN)/python -m benchmarks

@@ -25,10 +25,12 @@ def main() -> int:
     stage = Stage(folder, report, arguments.port, arguments.data_port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
+    report.say("reading the flights of 2013, laying out the project")
     try:
         Story(stage).tell()
     except Unexpected as error:
-        report.say(f"The story ended early: {error}. Logs: {folder}/*.log and {stage.home}/logs")
+        why = "" if report.acts else f": {error}"  # an act has said it already
+        report.say(f"The story ended early{why}. Logs: {folder}/*.log, {stage.home}/logs and {stage.home}/runs")
         return 1
     else:
         report.facts["seconds"] = round(time.monotonic() - started, 1)

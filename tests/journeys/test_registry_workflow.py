@@ -15,12 +15,12 @@ from lockgate.domain.events import Action
 from lockgate.domain.models import CHAMPION, ModelVersion, RequestState, Stage
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
-from lockgate.domain.rollouts import Phase, Plan, Signal, Strategy
+from lockgate.domain.rollouts import Margin, Phase, Plan, Signal, Strategy
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.entrypoints.reading.live import Live, live_models
-from lockgate.kernel.errors import Conflict, LockgateError, NotFound, Refused
+from lockgate.kernel.errors import Conflict, InvalidInput, LockgateError, NotFound, Refused
 from lockgate.kernel.machine import IllegalSignal
-from lockgate.ports.state import ALIASES, REQUESTS, ROLLOUTS, ROUTES, VERSIONS, WORKERS, Worker
+from lockgate.ports.state import ALIASES, PROJECTS, REQUESTS, ROLLOUTS, ROUTES, VERSIONS, WORKERS, Worker
 from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.testing.clock import VirtualClock
 from lockgate.testing.state import MemoryState
@@ -278,6 +278,68 @@ def test_an_approval_is_bound_to_the_bytes_it_was_given_for() -> None:
         approve_request(world, request.id, BEN)
     with world.state.read() as tx:
         assert tx.find(REQUESTS)[0].state is RequestState.OPEN, "the whole transaction was undone"
+
+
+def test_a_version_comes_into_one_environment_at_a_time() -> None:
+    """Else the rollout into Staging that ends last would take the champion out of Production."""
+    world = new_world()
+    register(world)
+    into_production(world, 1)
+    register(world)
+    into_staging = start_rollout(world, "m", 2, "staging", ADA)
+    with pytest.raises(Conflict, match="into staging"):
+        request_transition(world, "m", 2, Stage.PRODUCTION, ADA)
+    steer(world, into_staging.id, Signal.ABORT, ADA)
+    approve_request(world, request_transition(world, "m", 2, Stage.PRODUCTION, ADA).id, BEN)
+    with pytest.raises(Conflict, match="into production"):
+        start_rollout(world, "m", 2, "staging", ADA)
+
+
+def test_rolling_back_ends_what_would_take_the_version_away_again() -> None:
+    world = new_world()
+    register(world)
+    into_production(world, 1)
+    register(world)
+    into_production(world, 2)
+    start_rollout(world, "m", 1, "staging", ADA)
+    roll_back(world, "m", BEN)
+    settle(world)
+    assert stages(world) == {1: Stage.PRODUCTION, 2: Stage.ARCHIVED}
+
+
+def test_any_number_of_versions_may_pass_through_staging_before_a_roll_back() -> None:
+    world = new_world()
+    for version in (1, 2):
+        register(world)
+        into_production(world, version)
+    for version in range(3, 25):
+        register(world)
+        start_rollout(world, "m", version, "staging", ADA)
+        settle(world)
+    assert roll_back(world, "m", ADA).version == 1
+
+
+def test_a_rollout_into_staging_has_nothing_to_be_judged_by_and_replaces() -> None:
+    world = new_world()
+    for version in (1, 2):
+        register(world)
+        with world.state.write() as tx:
+            tx.put(PROJECTS, ProjectRecord("m", "/p", Deployment.MANUAL, {"staging": Environment(CANARY)}))
+        start_rollout(world, "m", version, "staging", ADA)
+        settle(world)
+    assert stages(world) == {1: Stage.ARCHIVED, 2: Stage.STAGING}
+
+
+def test_a_judge_that_could_never_say_anything_opens_no_rollout() -> None:
+    world = new_world()
+    register(world)
+    into_production(world, 1)
+    never = replace(CANARY.judge, margins={**CANARY.judge.margins, "errors": Margin(1.5, 0.5)})
+    register(world, plan=replace(CANARY, judge=never))
+    request = request_transition(world, "m", 2, Stage.PRODUCTION, ADA)
+    with pytest.raises(InvalidInput, match=r"margins\.errors"):
+        approve_request(world, request.id, BEN)
+    assert actions(world)[-1] is Action.REQUEST_CREATED
 
 
 class Workflow(RuleBasedStateMachine):

@@ -1,1 +1,1 @@
-"""Every port in memory, a virtual clock, builders and contract checks: public, for tests of your own."""
+"""State, artifacts and records in memory, a virtual clock, builders and contract checks: public, for tests of your own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -11,12 +13,14 @@ from lockgate.domain.evidence import JournalRow, Observation
 from lockgate.domain.people import CONTROLLER
 from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
 from lockgate.domain.verdicts import JudgeVerdict
+from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
 from lockgate.stages.deliver.evidence import observations
 from lockgate.stages.deliver.explain import sentence
 from lockgate.stages.deliver.judge import JudgeState, Report, begin, observe, report, thresholds
 from lockgate.stages.deliver.readiness import enforced_at, readiness
-from lockgate.stages.deliver.rollout import when_ready, when_safe
+from lockgate.stages.deliver.rollout import ENDED, when_ready, when_safe
+from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.steer_rollout import give_signal
@@ -24,9 +28,10 @@ from lockgate.usecases.take_observations import Taken, anything_waits, take_obse
 from lockgate.usecases.world import World
 
 LATELY = 600.0  # seconds for which the end of a rollout is followed up
+FOLLOWED = 20  # rollouts of each kind of end; by their start, so a long one must not fall behind the short ones of its time
 FORGET = 3600.0  # seconds after which a silent worker's last word is removed
-_UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
-_ENDED = (Phase.PROMOTED, Phase.ABORTED)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -44,6 +49,14 @@ class Judges:
     def keep(self, rollout: Rollout, state: JudgeState) -> None:
         self.states[rollout.id] = (rollout.rows, state)
 
+    def catch_up(self, tx: Reader, under_way: list[Rollout]) -> None:
+        """Fold what is not folded yet, and forget the rollouts that ended. Long journals take their time: not in others' way."""
+        self.states = {rollout.id: self.states[rollout.id] for rollout in under_way if rollout.id in self.states}
+        for rollout in under_way:
+            if rollout.rows:
+                with suppress(Invalid, Corrupt):  # its own turn comes upon the same, and ends it
+                    self.keep(rollout, self.state(tx, rollout))
+
 
 def fold(rollout: Rollout, rows: list[JournalRow]) -> JudgeState:
     """The judge's state after the journal's rows: the same as when they were consumed, bit for bit."""
@@ -56,15 +69,17 @@ def fold(rollout: Rollout, rows: list[JournalRow]) -> JudgeState:
 
 def advance_rollouts(world: World, judges: Judges) -> bool:
     """True if there was anything to do."""
-    now = world.clock.now()
     with world.state.read() as tx:
-        if not anything_waits(tx) and not _anything_pending(tx, now):
+        under_way = rollouts_under_way(tx)
+        if not (under_way or anything_waits(tx) or _not_enforced(tx, world.clock.now())):
             return False
+        judges.catch_up(tx, under_way)
     try:
         with world.state.write() as tx:
+            now = world.clock.now()  # only here: folding and waiting for the turn may have taken a while
             taken = take_observations(tx)
             workers = live_workers(tx, now)
-            for rollout in _under_way(tx):
+            for rollout in rollouts_under_way(tx):
                 _tick(tx, rollout, taken, workers, judges, now)
             _note_enforcement(tx, workers, now)
     except BaseException:
@@ -73,23 +88,17 @@ def advance_rollouts(world: World, judges: Judges) -> bool:
     return True
 
 
-def _anything_pending(tx: Reader, now: datetime) -> bool:
-    if any(tx.find(ROLLOUTS, phase=phase.value, limit=1) for phase in _UNDER_WAY):
-        return True
-    return bool(_not_enforced(tx, now))
-
-
-def _under_way(tx: Reader) -> list[Rollout]:
-    return [rollout for phase in _UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value)]
-
-
 def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgement], judges: Judges, now: datetime) -> Rollout:
-    state, reason = readiness(workers, rollout.digest)
+    began = rollout.ramp[0]
+    state, reason = readiness(workers, rollout.digest, Revision(began.epoch, began.n))
     if state is Readiness.FAILED:
         return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
-    seen = observations(rollout, taken.cells, taken.labels) if rollout.steps else ()
-    if seen:
-        rollout = _consume(tx, rollout, seen, taken.until, judges, now)
+    try:
+        seen = observations(rollout, taken.cells, taken.labels) if rollout.steps else ()
+        if seen:
+            rollout = _consume(tx, rollout, seen, taken.until, judges, now)
+    except (Invalid, Corrupt) as error:
+        return _give_up(tx, rollout, error, now)
     if rollout.phase is Phase.PREPARING:
         if state is not Readiness.READY:
             return rollout
@@ -101,8 +110,19 @@ def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgem
     return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.until)) if signal else rollout
 
 
+def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) -> Rollout:
+    """A canary that cannot be judged gets no traffic, and does not keep the other rollouts from being judged."""
+    log.error("a rollout cannot be judged", extra={"rollout": rollout.id, "error": error.message})
+    detail = f"It cannot be judged: {error.message}"
+    return give_signal(tx, rollout, Signal.ABORT, CONTROLLER, now, Outcome(rollout.verdict, detail=detail))
+
+
 def _consume(tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until: float, judges: Judges, now: datetime) -> Rollout:
-    """Journal what was seen and fold it; set the latency thresholds once the baseline has shown enough."""
+    """Journal what was seen and fold it; set the latency thresholds once the baseline has shown enough.
+
+    Raises:
+        Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
+    """
     state = judges.state(tx, rollout)
     for observation in seen:
         state = observe(state, observation)
@@ -154,7 +174,7 @@ def outcome(judged: Report, until: float) -> Outcome:
 
 def _not_enforced(tx: Reader, now: datetime) -> list[Rollout]:
     """Rollouts that ended lately and whose end not every worker is known to follow."""
-    ended = [rollout for phase in _ENDED for rollout in tx.find(ROLLOUTS, phase=phase.value, newest_first=True, limit=2)]
+    ended = [rollout for phase in ENDED for rollout in tx.find(ROLLOUTS, phase=phase.value, newest_first=True, limit=FOLLOWED)]
     return [
         rollout
         for rollout in ended

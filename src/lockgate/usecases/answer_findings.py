@@ -10,13 +10,12 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.findings import Finding, Job, JobState, Trigger, TriggerDecision
 from lockgate.domain.models import ModelVersion, RequestState, Stage
 from lockgate.domain.people import WATCH
-from lockgate.domain.rollouts import Phase
 from lockgate.kernel.digest import digest_json, short
-from lockgate.ports.state import JOBS, LABELS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader, Writer
+from lockgate.ports.state import JOBS, LABELS, REQUESTS, TRIGGERS, VERSIONS, Reader, Writer
 from lockgate.stages.watch.spec import RetrainSpec, WatchSpec
 from lockgate.stages.watch.triggers import RETRAIN, Choice, History, Retraining, decide
+from lockgate.usecases.find_rollouts import rollouts_under_way
 
-_ON_THE_ROAD = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
 _LOOKED_BACK = 200  # triggers and jobs; more than any budget's runs in its period
 
 
@@ -115,10 +114,9 @@ def _failures(tx: Reader, model: str, jobs: Iterable[Job]) -> int:
 
 def _underway(tx: Reader, version: ModelVersion) -> str:
     """A newer version that rolls out, or that somebody is asked to let into Production."""
-    for phase in _ON_THE_ROAD:
-        for rollout in tx.find(ROLLOUTS, model=version.model, phase=phase.value):
-            if rollout.version > version.version:
-                return f"version {rollout.version} is {phase.value} ({rollout.id})"
+    for rollout in rollouts_under_way(tx, version.model):
+        if rollout.version > version.version:
+            return f"version {rollout.version} is {rollout.phase.value} ({rollout.id})"
     for request in tx.find(REQUESTS, model=version.model, state=RequestState.OPEN.value):
         if request.version > version.version and request.to_stage is Stage.PRODUCTION:
             return f"version {request.version} waits for a decision ({request.id})"

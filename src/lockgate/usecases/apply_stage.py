@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from lockgate.domain.environments import ENVIRONMENT_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import CHAMPION, Alias, ModelVersion, RequestState, Stage
 from lockgate.domain.people import Actor
 from lockgate.ports.state import ALIASES, REQUESTS, VERSIONS, Writer
 
-SINGLE = (Stage.STAGING, Stage.PRODUCTION)  # stages that hold one version of a model at a time
-
 
 def apply_stage(tx: Writer, version: ModelVersion, stage: Stage, actor: Actor, now: datetime) -> ModelVersion:
     """The version in its new stage. Requests that lose their meaning by it are cancelled."""
-    if stage in SINGLE:
+    if stage in ENVIRONMENT_OF:  # an environment holds one version of a model at a time
         for old in tx.find(VERSIONS, model=version.model, stage=stage.value):
             if old.version != version.version:
                 tx.put(VERSIONS, replace(old, stage=Stage.ARCHIVED))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from lockgate.domain.environments import ENVIRONMENT_OF
 from lockgate.domain.events import Action, Happened
-from lockgate.domain.models import Decision, RequestState, Stage, TransitionRequest, Vote
+from lockgate.domain.models import Decision, RequestState, TransitionRequest, Vote
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import ApprovalPolicy
 from lockgate.kernel.errors import Conflict, Refused
@@ -15,7 +16,7 @@ from lockgate.stages.decide.approvals import check_may_decide, tally
 from lockgate.usecases.apply_stage import apply_stage
 from lockgate.usecases.find_things import environment_of, request_by, version_of
 from lockgate.usecases.publish_routes import publish_routes
-from lockgate.usecases.start_rollout import ENVIRONMENT_OF, check_may_leave, open_rollout
+from lockgate.usecases.start_rollout import check_may_leave, open_rollout
 from lockgate.usecases.world import World
 
 
@@ -74,7 +75,7 @@ def _carry_out(tx: Writer, request: TransitionRequest, actor: Actor, now: dateti
     version = version_of(tx, request.model, request.version)
     if request.digest != version.digest:
         raise Conflict(f"request {request.id} speaks of {request.digest}, version {version.version} is {version.digest}")
-    if request.to_stage in (Stage.STAGING, Stage.PRODUCTION):
+    if request.to_stage in ENVIRONMENT_OF:
         open_rollout(tx, version, ENVIRONMENT_OF[request.to_stage], actor, now, request=request.id)
     else:
         check_may_leave(tx, version)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from lockgate.domain.models import ModelVersion, TransitionRequest
-from lockgate.domain.projects import Environment, ProjectRecord
+from lockgate.domain.models import ModelVersion, RegisteredModel, TransitionRequest
+from lockgate.domain.projects import Environment
 from lockgate.domain.rollouts import Rollout
+from lockgate.domain.runs import Run
 from lockgate.kernel.errors import NotFound
-from lockgate.ports.state import MODELS, PROJECTS, REQUESTS, ROLLOUTS, VERSIONS, Reader
+from lockgate.ports.state import MODELS, PROJECTS, REQUESTS, ROLLOUTS, RUNS, VERSIONS, Reader
+
+
+def model_named(tx: Reader, name: str) -> RegisteredModel:
+    found = tx.get(MODELS, name)
+    if found is None:
+        raise NotFound(f"there is no model {name!r}", hint="See the models: lockgate models")
+    return found
+
+
+def run_by(tx: Reader, run_id: str) -> Run:
+    found = tx.get(RUNS, run_id)
+    if found is None:
+        raise NotFound(f"there is no run {run_id!r}", hint="See the runs: lockgate runs")
+    return found
 
 
 def version_of(tx: Reader, model: str, version: int) -> ModelVersion:
@@ -32,7 +47,7 @@ def request_by(tx: Reader, request_id: str) -> TransitionRequest:
 def rollout_by(tx: Reader, rollout_id: str) -> Rollout:
     found = tx.get(ROLLOUTS, rollout_id)
     if found is None:
-        raise NotFound(f"there is no rollout {rollout_id!r}", hint="See what is under way: lockgate status")
+        raise NotFound(f"there is no rollout {rollout_id!r}", hint="See them all: lockgate rollout status")
     return found
 
 
@@ -40,10 +55,3 @@ def environment_of(tx: Reader, model: str, name: str) -> Environment:
     """What the project file says of an environment; where it says nothing: replace, and one approval by somebody else."""
     record = tx.get(PROJECTS, model)
     return record.environments.get(name, Environment()) if record else Environment()
-
-
-def project_of(tx: Reader, model: str) -> ProjectRecord:
-    found = tx.get(PROJECTS, model)
-    if found is None:
-        raise NotFound(f"no project of {model!r} is known here", hint="Run its pipeline once: lockgate run")
-    return found

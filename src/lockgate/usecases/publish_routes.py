@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from lockgate.boundary.routes import Revision, Route, RouteTable
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.rollouts import Phase, RampStep, Rollout
 from lockgate.ports.state import ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
-from lockgate.stages.deliver.rollout import active, weight
-from lockgate.stages.deliver.routes import PRODUCTION, route
+from lockgate.stages.deliver.rollout import weight
+from lockgate.stages.deliver.routes import route
+from lockgate.usecases.find_rollouts import rollouts_under_way
+
+_PAGE = 20  # rollouts
+
+
+def route_table(tx: Reader) -> RouteTable:
+    """The table in force; before anything was published an empty one, of the lowest revision."""
+    published = tx.get(ROUTES, "current")
+    return published.table if published else RouteTable()
 
 
 def publish_routes(tx: Writer, model: str) -> Revision:
     """The revision under which the model's route is in force; a new one only if the route changed."""
-    published = tx.get(ROUTES, "current") or PublishedRoutes(RouteTable())
-    table = published.table
+    table = route_table(tx)
     desired = desired_route(tx, model)
     if desired == table.route(model):
         return table.revision
@@ -43,20 +53,20 @@ def desired_route(tx: Reader, model: str) -> Route | None:
         *tx.find(VERSIONS, model=model, stage=Stage.PRODUCTION.value),
         *tx.find(VERSIONS, model=model, stage=Stage.STAGING.value),
     ]
-    under_way = active_rollouts(tx, model)
-    return route(model, standing, under_way, retained_version(tx, model))
-
-
-def active_rollouts(tx: Reader, model: str) -> list[Rollout]:
-    phases = [phase for phase in Phase if phase not in (Phase.PROMOTED, Phase.ABORTED)]
-    found = [rollout for phase in phases for rollout in tx.find(ROLLOUTS, model=model, phase=phase.value)]
-    assert all(active(rollout) for rollout in found)  # noqa: S101 - the table says which phases are final; this list must agree
-    return found
+    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model))
 
 
 def retained_version(tx: Reader, model: str) -> ModelVersion | None:
     """The version that the last promotion into Production replaced: kept warm, so that going back needs no load."""
-    for rollout in tx.find(ROLLOUTS, model=model, phase=Phase.PROMOTED.value, newest_first=True, limit=20):
+    for rollout in _promoted(tx, model):
         if rollout.environment == PRODUCTION:
             return tx.get(VERSIONS, model, rollout.baseline) if rollout.baseline is not None else None
     return None
+
+
+def _promoted(tx: Reader, model: str) -> Iterator[Rollout]:
+    """Newest first. There may be any number of them into Staging since the last one into Production."""
+    offset = 0
+    while page := tx.find(ROLLOUTS, model=model, phase=Phase.PROMOTED.value, newest_first=True, limit=_PAGE, offset=offset):
+        yield from page
+        offset += _PAGE

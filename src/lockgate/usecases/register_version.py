@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage, Vote
 from lockgate.domain.people import POLICY, Actor
@@ -12,7 +13,7 @@ from lockgate.domain.projects import Deployment, ProjectRecord
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, Writer
 from lockgate.usecases.decide_request import decide
-from lockgate.usecases.publish_routes import active_rollouts
+from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.request_transition import open_request
 from lockgate.usecases.world import World
 
@@ -55,7 +56,7 @@ def register_version(
 
 def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
     """Request and approve as the policy. A dirty build and a production that is busy stay for a person to decide."""
-    busy = any(rollout.environment == "production" for rollout in active_rollouts(tx, version.model))
+    busy = any(rollout.environment == PRODUCTION for rollout in rollouts_under_way(tx, version.model))
     if version.dirty or busy:
         return
     request = open_request(tx, version, Stage.PRODUCTION, POLICY, now, "deployment: automatic; all gates passed")

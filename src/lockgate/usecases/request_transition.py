@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lockgate.domain.environments import ENVIRONMENT_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
 from lockgate.domain.people import Actor
@@ -11,7 +12,7 @@ from lockgate.kernel.errors import Conflict
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import REQUESTS, Writer
 from lockgate.usecases.find_things import version_of
-from lockgate.usecases.start_rollout import ENVIRONMENT_OF, check_may_enter
+from lockgate.usecases.start_rollout import check_may_enter
 from lockgate.usecases.world import World
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import Actor
 from lockgate.domain.rollouts import Outcome, Phase, Plan, Rollout, Signal
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.state import Writer
+from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import version_of
-from lockgate.usecases.publish_routes import active_rollouts, retained_version
+from lockgate.usecases.publish_routes import retained_version
 from lockgate.usecases.start_rollout import open_rollout, standing_in
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
@@ -24,8 +26,8 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "") -> Rollo
     """
     now = world.clock.now()
     with world.state.write() as tx:
-        for rollout in active_rollouts(tx, model):
-            if rollout.environment == "production":
+        for rollout in rollouts_under_way(tx, model):
+            if rollout.environment == PRODUCTION:
                 return give_signal(
                     tx, rollout, Signal.ABORT, actor, now, Outcome(rollout.verdict, detail=reason or "rolled back")
                 )
@@ -35,13 +37,16 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "") -> Rollo
 def _return_to_retained(tx: Writer, model: str, actor: Actor, world: World, reason: str) -> Rollout:
     now = world.clock.now()
     retained = retained_version(tx, model)
-    current = standing_in(tx, model, "production")
+    current = standing_in(tx, model, PRODUCTION)
     if retained is None or current is None:
         raise NotFound(f"{model} has no earlier version in Production to go back to", hint=f"See lockgate versions {model}")
     details = {"from": current.version, "to": retained.version, "reason": reason}
     happened = Happened(Action.ROLLED_BACK, actor.name, actor.authenticated, now, model, model, retained.version, dict(details))
     tx.record(happened)
-    rollout = open_rollout(tx, version_of(tx, model, retained.version), "production", actor, now, plan=Plan())
+    for other in rollouts_under_way(tx, model):
+        if other.version == retained.version:  # on its way into Staging: going back into Production comes first
+            give_signal(tx, other, Signal.ABORT, actor, now, Outcome(other.verdict, detail=f"{model} is rolled back to it"))
+    rollout = open_rollout(tx, version_of(tx, model, retained.version), PRODUCTION, actor, now, plan=Plan())
     if rollout.phase is not Phase.PREPARING:
         raise AssertionError("a rollout begins by preparing")
     # The retained version is loaded in every worker: there is nothing to wait for.

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import replace
 from datetime import datetime
 
+from lockgate.domain.environments import PRODUCTION, STAGE_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.people import Actor
@@ -13,12 +14,11 @@ from lockgate.domain.rollouts import Phase, Plan, Rollout, Strategy
 from lockgate.kernel.errors import Conflict, Refused
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import ROLLOUTS, VERSIONS, Reader, Writer
+from lockgate.stages.deliver.judge import begin
+from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of, version_of
-from lockgate.usecases.publish_routes import active_rollouts, publish_rollout
+from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.world import World
-
-STAGE_OF = {"staging": Stage.STAGING, "production": Stage.PRODUCTION}
-ENVIRONMENT_OF = {stage: name for name, stage in STAGE_OF.items()}
 
 
 def start_rollout(
@@ -29,7 +29,7 @@ def start_rollout(
     Raises:
         Refused: production is entered by an approved request only. Conflict, NotFound.
     """
-    if environment == "production":
+    if environment == PRODUCTION:
         hint = f"lockgate request {model} {version} --to Production"
         raise Refused("production is entered by an approved request only", hint=hint)
     with world.state.write() as tx:
@@ -50,15 +50,19 @@ def open_rollout(
 ) -> Rollout:
     """A rollout that prepares: its package loads, no unit meets it yet.
 
-    The first version in an environment has nothing to be compared with: it comes in by `replace`, whatever the plan says.
+    The first version in an environment has nothing to be compared with, and Staging has no traffic to compare by: these come in
+    by `replace`, whatever the plan says.
 
     Raises:
         Conflict: another rollout is under way there, or the version is there already. Refused: the version may not go there.
+        InvalidInput: the plan's judge could never say anything.
     """
     check_may_enter(tx, version, environment)
     baseline = standing_in(tx, version.model, environment)
     plan = plan or environment_of(tx, version.model, environment).plan
-    compared = plan.strategy is not Strategy.REPLACE and baseline is not None
+    compared = plan.strategy is not Strategy.REPLACE and baseline is not None and environment == PRODUCTION
+    if compared:
+        begin(plan.judge, plan.steps, sticky=plan.unit != "request")
     rollout = Rollout(
         id=new_id("rollout"),
         model=version.model,
@@ -85,7 +89,7 @@ def open_rollout(
 def check_may_enter(tx: Reader, version: ModelVersion, environment: str) -> None:
     if environment not in STAGE_OF:
         raise Conflict(f"environment {environment!r} found, one of {', '.join(STAGE_OF)} expected")
-    if version.dirty and environment == "production":
+    if version.dirty and environment == PRODUCTION:
         raise Refused(
             f"{version.model} {version.version} was built from uncommitted changes: nobody could build it again",
             hint="Commit the changes and run the pipeline again.",
@@ -95,17 +99,22 @@ def check_may_enter(tx: Reader, version: ModelVersion, environment: str) -> None
     if version.stage is Stage.PRODUCTION:
         hint = "Roll out another version first; this one is archived then."
         raise Conflict(f"{version.model} {version.version} serves in Production and cannot move to {environment}", hint=hint)
-    for other in active_rollouts(tx, version.model):
+    for other in rollouts_under_way(tx, version.model):
         if other.environment == environment:
             raise Conflict(
                 f"rollout {other.id} of version {other.version} into {environment} is {other.phase.value}",
+                hint=f"Wait for it, or end it: lockgate rollout abort {other.id}",
+            )
+        if other.version == version.version:  # where it stands in the end would be a matter of which rollout ends last
+            raise Conflict(
+                f"rollout {other.id} is bringing {version.model} {version.version} into {other.environment}",
                 hint=f"Wait for it, or end it: lockgate rollout abort {other.id}",
             )
 
 
 def check_may_leave(tx: Reader, version: ModelVersion) -> None:
     """A version cannot be taken away from a rollout that brings it in or compares with it."""
-    for rollout in active_rollouts(tx, version.model):
+    for rollout in rollouts_under_way(tx, version.model):
         if version.version in (rollout.version, rollout.baseline):
             hint = f"Wait for it, or end it: lockgate rollout abort {rollout.id}"
             raise Conflict(f"{version.model} {version.version} takes part in rollout {rollout.id}", hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from lockgate.domain.environments import STAGE_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import Actor
 from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
@@ -13,7 +14,6 @@ from lockgate.stages.deliver.rollout import advance, weight
 from lockgate.usecases.apply_stage import apply_stage
 from lockgate.usecases.find_things import rollout_by, version_of
 from lockgate.usecases.publish_routes import publish_rollout
-from lockgate.usecases.start_rollout import STAGE_OF
 from lockgate.usecases.world import World
 
 _ACTION = {

@@ -35,6 +35,11 @@ class Home:
         return os.environ.get(DATABASE_VARIABLE) or str(self.folder / "state.db")
 
     @property
+    def exists(self) -> bool:
+        """Whether its state is there: it was made before, or a database elsewhere holds it."""
+        return DATABASE_VARIABLE in os.environ or (self.folder / "state.db").exists()
+
+    @property
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
 

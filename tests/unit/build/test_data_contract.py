@@ -45,6 +45,7 @@ def test_good_data_breaks_nothing() -> None:
         ({"distance": [1, 250, 6000]}, "distance: 5000 or less expected; 1 row breaks it, such as 6000"),
         ({"distance": [250, 250, 1]}, "distance: no value twice expected; 2 rows break it, such as 250"),
         ({"distance": ["100", "250", "900"]}, "distance: type int expected, str found, such as '100'"),
+        ({"distance": ["100", "far", "900"]}, "distance: type int expected, str found, such as 'far'"),
         ({"distance": [1.5, 2, 3]}, "distance: type int expected, float64 found, such as 1.5"),
         ({"distance": [1, None, 3]}, "distance: no missing values expected; 1 row breaks it"),
         ({"origin": ["JFK", "XXX", "LGA"]}, "origin: one of JFK, EWR, LGA expected; 1 row breaks it, such as XXX"),

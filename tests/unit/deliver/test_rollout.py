@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.domain.rollouts import JudgePolicy, Phase, RampStep, Rollout, Signal, Strategy
+from lockgate.domain.rollouts import Phase, RampStep, Rollout, Signal
 from lockgate.kernel.machine import IllegalSignal
-from lockgate.stages.deliver.rollout import MACHINE, active, advance, weight, weight_at, when_ready, when_safe
+from lockgate.stages.deliver.rollout import MACHINE, advance, under_way, weight, weight_at, when_ready, when_safe
+from lockgate.testing import builders as a
+from lockgate.testing.clock import START
 
-NOW = datetime(2026, 1, 5, tzinfo=UTC)
 STEPS = (0.05, 0.25, 0.5)
 
 
 def rollout(phase: Phase = Phase.PREPARING, step: int = -1, steps: tuple[float, ...] = STEPS) -> Rollout:
-    return Rollout(
-        id="rollout-1",
-        model="flight-delay",
-        environment="production",
-        version=2,
-        digest="sha256:2",
-        baseline=1,
-        baseline_digest="sha256:1",
-        strategy=Strategy.CANARY,
-        steps=steps,
-        phase=phase,
-        started_by="ada",
-        started_at=NOW,
-        salt="salt",
-        unit="request",
-        judge=JudgePolicy(),
-        step=step,
-    )
+    return a.rollout(phase=phase, step=step, steps=steps)
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -43,10 +26,10 @@ def rollout(phase: Phase = Phase.PREPARING, step: int = -1, steps: tuple[float, 
 def test_every_pair_is_in_the_table_or_refused_without_a_change(phase: Phase, signal: Signal) -> None:
     before = rollout(phase, step=-1 if phase is Phase.PREPARING else 0)
     if MACHINE.accepts(phase, signal):
-        assert advance(before, signal, NOW).phase is MACHINE.after(phase, signal)
+        assert advance(before, signal, START).phase is MACHINE.after(phase, signal)
     else:
         with pytest.raises(IllegalSignal, match=signal.value):
-            advance(before, signal, NOW)
+            advance(before, signal, START)
         assert before == rollout(phase, step=before.step)
 
 
@@ -65,21 +48,21 @@ def test_a_canary_climbs_its_steps_and_is_promoted_only_when_the_last_is_proven(
     weights = [weight(now)]
     for _ in STEPS:
         signal = when_ready(now) if now.phase is Phase.PREPARING else when_safe(now)
-        now = advance(now, signal, NOW)
+        now = advance(now, signal, START)
         weights.append(weight(now))
-    now = advance(now, when_safe(now), NOW)
+    now = advance(now, when_safe(now), START)
     assert (weights, now.phase, weight(now)) == ([0.0, 0.05, 0.25, 0.5], Phase.PROMOTED, 1.0)
 
 
 def test_under_replace_ready_is_all_there_is_to_prove() -> None:
-    assert advance(rollout(steps=()), when_ready(rollout(steps=())), NOW).phase is Phase.PROMOTED
+    assert advance(rollout(steps=()), when_ready(rollout(steps=())), START).phase is Phase.PROMOTED
 
 
 def test_granting_a_held_rollout_more_exposure_is_counted() -> None:
-    held = advance(rollout(Phase.PROGRESSING, 0), Signal.INCONCLUSIVE, NOW)
-    assert advance(held, Signal.RESUME, NOW).extensions == 1
-    paused = advance(rollout(Phase.PROGRESSING, 0), Signal.PAUSE, NOW)
-    assert advance(paused, Signal.RESUME, NOW).extensions == 0
+    held = advance(rollout(Phase.PROGRESSING, 0), Signal.INCONCLUSIVE, START)
+    assert advance(held, Signal.RESUME, START).extensions == 1
+    paused = advance(rollout(Phase.PROGRESSING, 0), Signal.PAUSE, START)
+    assert advance(paused, Signal.RESUME, START).extensions == 0
 
 
 @given(st.lists(st.sampled_from(Signal), max_size=30))
@@ -89,15 +72,15 @@ def test_no_walk_leaves_the_steps_or_forgets_its_end(signals: list[Signal]) -> N
         if signal is Signal.SAFE and when_safe(now) is not Signal.SAFE:
             continue  # the controller asks when_safe; there is no step after the last
         if MACHINE.accepts(now.phase, signal):
-            now = advance(now, signal, NOW)
+            now = advance(now, signal, START)
         assert -1 <= now.step < len(STEPS)
         assert 0.0 <= weight(now) <= 1.0
-        assert active(now) is (now.ended_at is None)
+        assert under_way(now) is (now.ended_at is None)
         assert (weight(now) == 1.0) is (now.phase is Phase.PROMOTED)
 
 
 def test_a_revision_belongs_to_the_weight_that_held_when_it_was_in_force() -> None:
-    ramp = (RampStep(0, 5, 0.0, NOW), RampStep(0, 7, 0.05, NOW), RampStep(0, 9, 0.25, NOW))
+    ramp = (RampStep(0, 5, 0.0, START), RampStep(0, 7, 0.05, START), RampStep(0, 9, 0.25, START))
     ramped = replace(rollout(), ramp=ramp)
     assert [weight_at(ramped, 0, n) for n in (4, 5, 6, 7, 8, 9, 100)] == [None, 0.0, 0.0, 0.05, 0.05, 0.25, 0.25]
     assert weight_at(ramped, 1, 0) == 0.25, "a later epoch is later, whatever its number"

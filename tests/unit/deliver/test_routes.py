@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.routes import Role
+from lockgate.boundary.routes import Role, Route
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.domain.models import ModelVersion, Stage
-from lockgate.domain.rollouts import JudgePolicy, Phase, Rollout, Strategy
+from lockgate.domain.rollouts import Phase, Rollout
 from lockgate.stages.deliver.routes import route
-
-NOW = datetime(2026, 1, 5, tzinfo=UTC)
+from lockgate.testing import builders as a
 
 
 def version(number: int, stage: Stage) -> ModelVersion:
-    return ModelVersion("m", number, f"sha256:{number}", "run-1", "ada", NOW, dirty=False, stage=stage)
+    return a.version(number, model="m", stage=stage)
 
 
 def trial(phase: Phase, step: int, environment: str = "production") -> Rollout:
-    return Rollout(
-        id="rollout-2",
-        model="m",
-        environment=environment,
-        version=2,
-        digest="sha256:2",
-        baseline=1,
-        baseline_digest="sha256:1",
-        strategy=Strategy.CANARY,
-        steps=(0.05, 0.5),
-        phase=phase,
-        started_by="ada",
-        started_at=NOW,
-        salt="pepper",
-        unit="header:x-user",
-        judge=JudgePolicy(),
-        step=step,
+    return a.rollout(
+        id="rollout-2", model="m", environment=environment, phase=phase, step=step, salt="pepper", unit="header:x-user"
     )
 
 
-def arms(of: object) -> list[tuple[int, str, float]]:
-    return [(arm.version, arm.role.value, arm.weight) for arm in of.arms]  # type: ignore[attr-defined]
+def arms(of: Route | None) -> list[tuple[int, str, float]]:
+    assert of is not None
+    return [(arm.version, arm.role.value, arm.weight) for arm in of.arms]
 
 
 def test_nothing_stands_nothing_is_served() -> None:
@@ -82,7 +66,7 @@ def test_a_version_that_comes_into_staging_is_pinned_while_it_prepares() -> None
 
 def test_no_version_stands_twice() -> None:
     found = route("m", [version(1, Stage.PRODUCTION)], [trial(Phase.PROGRESSING, 0)], version(2, Stage.ARCHIVED))
-    assert [arm.version for arm in found.arms] == [2, 1]  # type: ignore[union-attr]
+    assert [number for number, _, _ in arms(found)] == [2, 1]
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=50, unique=True))

@@ -186,6 +186,7 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
         ("strategy: canary", "strategy: replace", "strategy replace knows no steps"),
         ("strategy: canary", "strategy: [canary]", "strategy: replace or canary expected, a list found"),
         ("staging: {", "stagng: {", "environments.stagng: unknown key; staging, production expected (did you mean 'staging'?)"),
+        ("staging: {strategy: replace}", "staging: {strategy: canary, steps: [5%]}", "staging: strategy replace expected"),
         ("      labels: {event: missed, threshold: 0.25}\n", "", "judge: metrics name labels"),
         ("event: missed", "event: mised", "labels.event: 'missed', 'false_alarm' or 'wrong' expected"),
         ("header:x-user-id", "cookie:x", "unit: request, header:NAME or field:NAME expected, 'cookie:x' found"),

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from lockgate.boundary.routes import RouteTable
 from lockgate.domain.models import RequestState
 from lockgate.domain.rollouts import Phase
-from lockgate.entrypoints.reading.desk import Desk, desk_of
-from lockgate.ports.state import INBOX, MODELS, REQUESTS, ROLLOUTS, ROUTES
+from lockgate.entrypoints.reading.desk import Desk, DeskHere
+from lockgate.ports.state import INBOX, MODELS, REQUESTS, ROLLOUTS
 from lockgate.usecases.live_workers import live_workers
+from lockgate.usecases.publish_routes import route_table
 
 router = APIRouter(tags=["health"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("/health/live")
@@ -32,8 +30,7 @@ def live() -> dict[str, str]:
 def ready(desk: DeskHere) -> dict[str, str]:
     """The state can be read; 503 while it cannot."""
     with desk.world.state.read() as tx:
-        published = tx.get(ROUTES, "current")
-    return {"status": "ready", "revision": str((published.table if published else RouteTable()).revision)}
+        return {"status": "ready", "revision": str(route_table(tx).revision)}
 
 
 @router.get("/metrics", response_class=Response)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from lockgate.boundary.routes import Revision, RouteTable
-from lockgate.ports.state import ROUTES, State
+from lockgate.ports.state import State
+from lockgate.usecases.publish_routes import route_table
 
 INTERVAL = 0.04  # seconds: half of it, on average, is what a roll-back waits here
 
@@ -32,8 +33,7 @@ class RouteWatch:
 
     def current(self) -> RouteTable:
         with self._state.read() as tx:
-            published = tx.get(ROUTES, "current")
-        return published.table if published else RouteTable()
+            return route_table(tx)
 
     async def _shared(self) -> RouteTable:
         """The next read, which all who wait now share; a worker that goes away does not take it from the others."""

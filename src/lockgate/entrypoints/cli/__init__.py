@@ -37,6 +37,19 @@ VERBS = {
 }
 
 
+class Sentences(click.Group):
+    """A group whose `--help` gives the first sentence of each command in full."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(one.help or "")) for name, one in found if one is not None])
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split()).partition(". ")[0].rstrip(".") + "."
+
+
 class Verbs(click.Group):
     """The verbs by name, without importing them."""
 
@@ -67,15 +80,19 @@ class Verbs(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
-@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, subcommand_metavar="VERB [ARGS]...")
 @click.version_option(__version__, message="lockgate %(version)s")
 def lockgate() -> None:
-    """Continuous delivery for machine-learning models: every change by one road, each step proven, each step reversible."""
+    """Continuous delivery for machine-learning models: every change by one road, each step proven, each step reversible.
+
+    With every verb: --home DIR, --as NAME, --json, -v. Exit codes: 0 done, 1 failed, 2 usage, 3 a gate or verdict said no,
+    4 inconclusive.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return its exit code: 0 done, 1 failed, 2 usage, 3 a gate or verdict said no, 4 inconclusive."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _verb_first(list(sys.argv[1:] if arguments is None else arguments))
     try:
         result = lockgate.main(given, prog_name="lockgate", standalone_mode=False)
     except click.UsageError as error:
@@ -85,12 +102,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return FAILED
     except LockgateError as error:
-        if "-v" in given or "--verbose" in given:
-            import traceback
-
-            traceback.print_exc()
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"{click.style('next', fg='cyan')}: {error.hint}", err=True)
+        _say(error, error.message, error.hint, given)
         return SAID_NO if isinstance(error, Refused) else FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        hint = "See that the folder is there, that it may be written by you, and that the disk is not full. -v shows where."
+        _say(error, f"{error.filename}: {error.strerror}", hint, given)
+        return FAILED
     return result if isinstance(result, int) else DONE
+
+
+def _verb_first(given: list[str]) -> list[str]:
+    """The options that every verb takes may stand before it too."""
+    moved = 0
+    while moved < len(given) and given[moved] in _EVERYWHERE:
+        moved += _EVERYWHERE[given[moved]]
+    return [*given[moved:], *given[:moved]] if moved < len(given) else given
+
+
+_EVERYWHERE = {"--json": 1, "-v": 1, "--verbose": 1, "--as": 2, "--home": 2}  # words that each takes up
+
+
+def _say(error: Exception, message: str, hint: str | None, given: Sequence[str]) -> None:
+    if "-v" in given or "--verbose" in given:
+        import traceback
+
+        traceback.print_exception(error)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    if hint:
+        click.echo(f"{click.style('next', fg='cyan')}: {hint}", err=True)

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from lockgate.domain.people import Actor
+from lockgate.domain.people import CONTROLLER, POLICY, WATCH, Actor
+from lockgate.kernel.errors import NotFound
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
 
@@ -23,11 +24,20 @@ class Session:
     home: Home
     actor: Actor
     as_json: bool
+    makes_home: bool
 
     @cached_property
     def world(self) -> World:
+        """The home's.
+
+        Raises:
+            NotFound: there is no home yet, and this verb only looks: it makes none.
+        """
         from lockgate.wiring.world import open_world
 
+        if not (self.makes_home or self.home.exists):
+            hint = "lockgate up or lockgate run makes one; name one that lies elsewhere by --home or $LOCKGATE_HOME."
+            raise NotFound(f"there is no home at {self.home.folder}", hint=hint)
         return open_world(self.home)
 
     def answer(self, value: Any, show: Callable[[], None]) -> None:
@@ -40,17 +50,37 @@ class Session:
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "none") -> None:
         from rich import box
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
         lines = [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in rows]
         if not lines:
             click.echo(f"{title}: {empty}")
             return
-        table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        console = Console()
+        cells = [[Text(name), *(line[index] for line in lines)] for index, name in enumerate(columns)]
+        widths = _widths(cells, console.width if console.is_terminal else None)
+        headers = [Column(name, width=width) for name, width in zip(columns, widths, strict=True)]
+        table = Table(*headers, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
         for line in lines:
             table.add_row(*line)
-        Console(soft_wrap=False).print(table)
+        console.width = max(sum(widths) + _BETWEEN_COLUMNS * len(widths) + 2, len(title))
+        console.print(table)
+
+
+_BETWEEN_COLUMNS = 3
+
+
+def _widths(columns: Sequence[Sequence[Any]], available: int | None) -> list[int]:
+    """As wide as their cells, where there is no limit; else folded at blanks. No word is cut: names are for copying."""
+    widths = [max(cell.cell_len for cell in column) for column in columns]
+    words = [max(len(word) for cell in column for word in cell.plain.split() or [""]) for column in columns]
+    while available is not None and sum(widths) + _BETWEEN_COLUMNS * len(widths) + 2 > available:
+        widest = max(range(len(widths)), key=lambda index: (widths[index] > words[index], widths[index]))
+        if widths[widest] <= words[widest]:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 def as_json(value: Any) -> str:
@@ -59,15 +89,18 @@ def as_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def verb(name: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command whose first argument is the session; the global options may stand behind any verb."""
+def verb(name: str | None = None, *, makes_home: bool = False, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose first argument is the session; the global options may stand behind any verb.
+
+    makes_home: it may begin a home where there is none.
+    """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def with_session(*args: Any, as_name: str | None, as_json: bool, home: Path | None, verbose: bool, **kwargs: Any) -> Any:
             del verbose  # main() looks at it
-            actor = Actor(as_name or getpass.getuser())
-            return function(Session(Home.find(home), actor, as_json), *args, **kwargs)
+            actor = _actor(as_name)
+            return function(Session(Home.find(home), actor, as_json, makes_home), *args, **kwargs)
 
         decorated: Callable[..., Any] = with_session
         for option in reversed(_GLOBAL):
@@ -77,6 +110,17 @@ def verb(name: str | None = None, **settings: Any) -> Callable[[Callable[..., An
     return decorate
 
 
+def _actor(name: str | None) -> Actor:
+    """Who was named, else the user of this machine."""
+    if name is not None and not 1 <= len(name.strip()) <= _LONGEST_NAME:
+        raise click.BadParameter(f"{name!r} found, 1 to {_LONGEST_NAME} characters expected", param_hint="--as")
+    if name in _OWN_NAMES:
+        raise click.BadParameter(f"{name!r} is Lockgate's own name; give the name of a person", param_hint="--as")
+    return Actor(name or getpass.getuser())
+
+
+_LONGEST_NAME = 100
+_OWN_NAMES = {one.name for one in (POLICY, CONTROLLER, WATCH)}
 _GLOBAL = (
     click.option("--as", "as_name", metavar="NAME", help="Who acts (on a local home; recorded as unauthenticated)."),
     click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for machines."),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
-from lockgate.entrypoints.parent import when_parent_ends
+from lockgate.entrypoints.process import begin
 from lockgate.integrations.local.records import LocalRecords
-from lockgate.kernel import log as logs
-from lockgate.kernel.errors import Unavailable
+from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.ids import new_id
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts, forget_workers
 from lockgate.usecases.hold_lease import hold_lease, release_lease
@@ -31,17 +27,7 @@ log = logging.getLogger("lockgate.controller")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--watch-stdin", action="store_true")
-    arguments = parser.parse_args()
-    logs.configure()
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    signal.signal(signal.SIGINT, lambda *_: stopping.set())
-    if arguments.watch_stdin:
-        when_parent_ends(stopping.set)
-    lead(Home(arguments.home), stopping)
+    lead(*begin())
 
 
 def lead(home: Home, stopping: threading.Event) -> None:
@@ -50,9 +36,9 @@ def lead(home: Home, stopping: threading.Event) -> None:
     judges = Judges()
     records = LocalRecords(home.records)
     loops = (
-        _Loop("rollouts", ROLLOUTS_EVERY, lambda: advance_rollouts(world, judges)),
-        _Loop("watch", WATCH_EVERY, lambda: watch_once(world, records)),
-        _Loop("forget", FORGET_EVERY, lambda: forget_workers(world)),
+        Loop("rollouts", ROLLOUTS_EVERY, lambda: advance_rollouts(world, judges)),
+        Loop("watch", WATCH_EVERY, lambda: watch_once(world, records)),
+        Loop("forget", FORGET_EVERY, lambda: forget_workers(world)),
     )
     threads = [threading.Thread(target=loop.run, args=(world, holder, stopping), name=loop.name) for loop in loops]
     for thread in threads:
@@ -62,8 +48,12 @@ def lead(home: Home, stopping: threading.Event) -> None:
     release_lease(world, "controller", holder)
 
 
-class _Loop:
-    """One thing done again and again by whoever leads. What the store refuses for now is tried again at the next turn."""
+class Loop:
+    """One thing done again and again by whoever leads. What cannot be done now is told, and tried again at the next turn.
+
+    What nobody foresaw ends the loop, and by `stopping` the others with it: a controller that leads and has lost one of its loops
+    would keep everybody else from doing its work. The supervisor starts another.
+    """
 
     def __init__(self, name: str, every: float, turn: Callable[[], object]) -> None:
         self.name = name
@@ -71,15 +61,20 @@ class _Loop:
         self._turn = turn
 
     def run(self, world: World, holder: str, stopping: threading.Event) -> None:
-        while not stopping.is_set():
-            pause = self._every
-            try:
-                if hold_lease(world, "controller", holder, LEASE):
-                    self._turn()
-            except Unavailable as error:
-                log.warning("the store is not available", extra={"loop": self.name, "error": error.message})
-                pause = PAUSE_AFTER_ERROR
-            stopping.wait(pause)
+        try:
+            while not stopping.is_set():
+                stopping.wait(self._every if self._done(world, holder) else PAUSE_AFTER_ERROR)
+        finally:
+            stopping.set()
+
+    def _done(self, world: World, holder: str) -> bool:
+        try:
+            if hold_lease(world, "controller", holder, LEASE):
+                self._turn()
+        except LockgateError as error:
+            log.warning("a turn failed", extra={"loop": self.name, "error": error.message, "hint": error.hint})
+            return False
+        return True
 
 
 if __name__ == "__main__":

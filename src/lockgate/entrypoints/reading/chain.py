@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lockgate.domain.events import Event, chain_hash
-from lockgate.stages.decide.audit import Break
+from lockgate.domain.events import Event
+from lockgate.stages.decide.audit import Break, altered
 
 
 def first_altered(events: Iterable[Event]) -> Break | None:
     """The first of these events whose content is not what its hash covers; None if all are genuine."""
-    for event in events:
-        found = chain_hash(event.seq, event.happened, event.prev_hash)
-        if event.hash != found:
-            return Break(event.seq, f"event {event.seq} was altered: its content has {found}, {event.hash} was recorded")
-    return None
+    return next((found for event in events if (found := altered(event))), None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from lockgate.entrypoints.reading.progress import Folds
@@ -23,3 +24,6 @@ class Desk:
 
 def desk_of(request: Request) -> Desk:
     return cast("Desk", request.app.state.desk)
+
+
+DeskHere = Annotated[Desk, Depends(desk_of)]

@@ -16,7 +16,7 @@ from lockgate.domain.verdicts import GateVerdict, JudgeVerdict, worst
 from lockgate.entrypoints.reading.live import Live
 from lockgate.entrypoints.reading.words import percent
 from lockgate.ports.state import FINDINGS, ROLLOUTS, RUNS, VERSIONS, Reader
-from lockgate.stages.deliver.rollout import active, weight
+from lockgate.stages.deliver.rollout import under_way, weight
 
 
 class Tone(StrEnum):
@@ -115,7 +115,7 @@ def _deliver(rollout: Rollout | None) -> Mark:
     if rollout is None:
         return Mark("deliver", "no rollout yet", Tone.CALM)
     link = f"/rollouts/{rollout.id}"
-    if active(rollout):
+    if under_way(rollout):
         says = f"version {rollout.version} {rollout.phase.value} at {percent(weight(rollout))}"
         return Mark("deliver", says, PHASE_TONE[rollout.phase], rollout.started_at, link)
     return Mark("deliver", f"version {rollout.version} {rollout.phase.value}", PHASE_TONE[rollout.phase], rollout.ended_at, link)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
-from lockgate.domain.rollouts import Phase, Rollout
-from lockgate.ports.state import REQUESTS, ROLLOUTS, VERSIONS, Reader
+from lockgate.domain.rollouts import Rollout
+from lockgate.ports.state import REQUESTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
+from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.live_workers import live_workers
 
-__all__ = ["Live", "entered_stage", "live_models", "live_workers", "rollouts_under_way", "waiting_requests"]
-PRODUCTION = "production"
-UNDER_WAY = (Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING)
+__all__ = ["Live", "entered_stage", "live_models", "live_workers", "trials_in_production", "waiting_requests"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,18 @@ def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
     """For each model named; the number of reads hardly grows with the number of models."""
     production = {one.model: one for one in tx.find(VERSIONS, stage=Stage.PRODUCTION.value)}
     staging = {one.model: one for one in tx.find(VERSIONS, stage=Stage.STAGING.value)}
-    trials = {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
+    trials = trials_in_production(tx)
     return {name: _live(tx, name, production.get(name), staging.get(name), trials.get(name)) for name in models}
+
+
+def trials_in_production(tx: Reader) -> dict[str, Rollout]:
+    """By model, the rollout under way into production: there is at most one."""
+    return {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
 
 
 def waiting_requests(tx: Reader) -> list[TransitionRequest]:
     """Requests that wait for people."""
     return tx.find(REQUESTS, state=RequestState.OPEN.value)
-
-
-def rollouts_under_way(tx: Reader) -> list[Rollout]:
-    return [rollout for phase in UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value)]
 
 
 def _live(tx: Reader, model: str, standing: ModelVersion | None, staged: ModelVersion | None, trial: Rollout | None) -> Live:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lockgate.domain.rollouts import Phase, Rollout
 from lockgate.domain.verdicts import JudgeVerdict
-from lockgate.entrypoints.reading.bounds import safe_bound
+from lockgate.stages.deliver.judge.bounds import safe_bound
 from lockgate.stages.deliver.rollout import weight
 
 

@@ -1,1 +1,1 @@
-"""Runs the pipelines that something asked for: a finding's trigger, or a call of the API. One at a time."""
+"""Runs the pipelines that watching asked for, one at a time."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lockgate.wiring.home import Home
@@ -23,7 +24,8 @@ def clear_leftovers(home: Home) -> bool:
     while (waiting := [pid for pid in waiting if _is_ours(pid, home)]) and time.monotonic() < end:
         time.sleep(LOOK_EVERY)
     for pid in waiting:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was quicker
+            os.kill(pid, signal.SIGKILL)
     home.server.unlink()
     return True
 
@@ -36,7 +38,12 @@ def _noted(home: Home) -> list[int]:
 
 
 def _is_ours(pid: int, home: Home) -> bool:
-    """Process ids are used again: only one whose command line names this home is a child of a former supervisor."""
+    """Process ids are used again: only one whose command line names this home is a child of a former supervisor.
+
+    This process names it too, and in a container, where ids begin anew with every start, it may bear one of them.
+    """
+    if pid == os.getpid():
+        return False
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -18,7 +18,7 @@ from types import FrameType
 
 from lockgate.entrypoints.supervisor.children import Child
 from lockgate.entrypoints.supervisor.leftovers import clear_leftovers
-from lockgate.kernel.errors import Conflict, LockgateError, Unavailable
+from lockgate.kernel.errors import Conflict, Unavailable
 from lockgate.wiring.home import Home
 
 LOOK_EVERY = 0.05  # seconds
@@ -173,18 +173,3 @@ def _stop_on_signal() -> Callable[[], bool]:
     signal.signal(signal.SIGTERM, remember)
     signal.signal(signal.SIGINT, remember)
     return lambda: bool(received)
-
-
-def server_of(home: Home) -> dict[str, object]:
-    """What `up` wrote of the server that lives on a home.
-
-    Raises:
-        Unavailable: none does.
-    """
-    try:
-        content = json.loads(home.server.read_text())
-    except FileNotFoundError:
-        raise Unavailable(f"no server lives on {home.folder}", hint="Start one: lockgate up") from None
-    except json.JSONDecodeError as error:
-        raise LockgateError(f"{home.server} cannot be read: {error}") from error
-    return dict(content)

@@ -15,12 +15,11 @@ from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from lockgate.boundary.routes import RouteTable
 from lockgate.entrypoints.reading.desk import desk_of
 from lockgate.entrypoints.reading.words import enumerated, percent
 from lockgate.kernel.digest import PREFIX, short
-from lockgate.ports.state import ROUTES
 from lockgate.usecases.live_workers import live_workers
+from lockgate.usecases.publish_routes import route_table
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -32,9 +31,8 @@ def render(request: Request, template: str, status: HTTPStatus = HTTPStatus.OK, 
     desk = desk_of(request)
     now = desk.world.clock.now()
     with desk.world.state.read() as tx:
-        published = tx.get(ROUTES, "current")
+        table = route_table(tx)
         workers = live_workers(tx, now)
-    table = published.table if published else RouteTable()
     plane = {
         "workers": len(workers),
         "behind": sum(worker.revision < table.revision for worker in workers),

@@ -81,7 +81,7 @@ class _Worker:
                 return self._do(work)
             except LockgateError as error:
                 print(error.message, *([error.hint] if error.hint else []), sep="\n", file=sys.stderr)  # noqa: T201 - its log
-                return Reply(error=f"{error.message} {error.hint}" if error.hint else error.message)
+                return Reply(error=f"{error.message}. {error.hint}" if error.hint else error.message)
             except BaseException as error:  # noqa: BLE001 - user code may raise anything, also SystemExit
                 trace = UserTrace(error, self._project)
                 print(trace.text, file=sys.stderr)  # noqa: T201

@@ -37,11 +37,16 @@ def _rows(frame: pd.DataFrame, spec: ContractSpec) -> list[str]:
 
 def _types(frame: pd.DataFrame, spec: ContractSpec) -> list[str]:
     wrong = [(name, one) for name, one in spec.columns.items() if name in frame and not _has_type(frame[name], one)]
-    return [f"{name}: type {one.type} expected, {_found(frame[name])}" for name, one in wrong]
+    return [f"{name}: type {one.type} expected, {_found(frame[name], one)}" for name, one in wrong]
 
 
-def _found(column: pd.Series[Any]) -> str:
-    present = column.dropna().head(1).tolist()
+def _found(column: pd.Series[Any], spec: ColumnSpec) -> str:
+    """The example is one that is wrong: where numbers are expected, the first that is none."""
+    values = column.dropna()
+    if spec.type in ("int", "float") and not types.is_numeric_dtype(values):
+        wrong = values[pd.to_numeric(values, errors="coerce").isna()]
+        values = wrong if len(wrong) else values
+    present = values.head(1).tolist()
     return f"{column.dtype} found, such as {present[0]!r:.40}" if present else f"{column.dtype} found"
 
 

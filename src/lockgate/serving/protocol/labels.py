@@ -12,6 +12,7 @@ from lockgate.boundary.observations import Feedback
 from lockgate.kernel.errors import Fault, Invalid, InvalidInput
 
 SUBJECT = "the feedback"
+_SHAPE = 'Send {"prediction_id": "…", "label": 1}, with "at" if you like, or a list of such.'
 _LATEST = 253402300799.0  # the end of the year 9999: what comes later was sent in milliseconds
 
 
@@ -52,7 +53,7 @@ def _decode(body: bytes) -> Label | list[Label]:
         raise InvalidInput(SUBJECT, [Fault("", "the JSON is nested too deeply")]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(SUBJECT, [Fault(path.rstrip("`").removeprefix("."), message)]) from error
+        raise InvalidInput(SUBJECT, [Fault(path.rstrip("`").removeprefix("."), message)], hint=_SHAPE) from error
 
 
 def _feedback(label: Label, secret: bytes, model: str, now: float) -> Feedback:

@@ -72,7 +72,12 @@ def _fault(event: Event, expected_seq: int, prev_hash: str) -> Break | None:
         return Break(
             event.seq, f"event {event.seq} does not follow on the one before it: {prev_hash} expected, {event.prev_hash} found"
         )
+    return altered(event)
+
+
+def altered(event: Event) -> Break | None:
+    """Is the event's content still what its hash covers?"""
     found = chain_hash(event.seq, event.happened, event.prev_hash)
-    if event.hash != found:
-        return Break(event.seq, f"event {event.seq} was altered: its content has {found}, {event.hash} was recorded")
-    return None
+    if event.hash == found:
+        return None
+    return Break(event.seq, f"event {event.seq} was altered: its content has {found}, {event.hash} was recorded")

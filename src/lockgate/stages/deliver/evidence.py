@@ -10,6 +10,7 @@ from lockgate.boundary.observations import Cell, Feedback
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.evidence import ArmObservation, Observation
 from lockgate.domain.rollouts import Rollout
+from lockgate.kernel.errors import Invalid
 from lockgate.stages.deliver.rollout import weight_at
 
 
@@ -21,6 +22,9 @@ def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedb
 
     Before the first step the canary has no share: only the baseline's latencies are kept then, to set the thresholds by.
     Whoever was seen at that time is a new unit to the rollout when it comes again.
+
+    Raises:
+        Invalid: cells that do not fit each other.
     """
     gathered: dict[tuple[float, bool], _Both] = {}
     for cell in cells:
@@ -85,4 +89,6 @@ def _merged(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
 def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     if not one:
         return tuple(other)
+    if len(one) != len(other):
+        raise Invalid(f"cells with {len(one)} and with {len(other)} exceedances found, one for each quantile expected")
     return tuple(left + right for left, right in zip(one, other, strict=True))

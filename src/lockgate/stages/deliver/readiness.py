@@ -16,16 +16,22 @@ class Seen:
 
 
 def live(seen: Iterable[Seen], now: float, patience: float) -> list[Acknowledgement]:
-    """The workers that count: for each place its newest incarnation, if it was heard within `patience` seconds."""
-    newest: dict[str, Seen] = {}
-    for one in sorted(seen, key=lambda one: one.at):
-        newest[one.acknowledgement.worker] = one
-    return [one.acknowledgement for one in newest.values() if now - one.at <= patience]
+    """The workers that count: for each place its newest incarnation, if it was heard within `patience` seconds.
+
+    What was heard in the future was heard before the clock was set back: it must not stand in the way of what is heard now.
+    """
+    lately = [one for one in seen if abs(now - one.at) <= patience]
+    newest = {one.acknowledgement.worker: one.acknowledgement for one in sorted(lately, key=lambda one: one.at)}
+    return list(newest.values())
 
 
-def readiness(workers: Iterable[Acknowledgement], digest: str) -> tuple[Readiness, str]:
-    """READY when every live worker is, FAILED with its reason when one is, LOADING otherwise; without workers LOADING."""
-    states = [(worker.worker, worker.packages.get(digest)) for worker in workers]
+def readiness(workers: Iterable[Acknowledgement], digest: str, since: Revision) -> tuple[Readiness, str]:
+    """READY when every live worker is, FAILED with its reason when one is, LOADING otherwise; without workers LOADING.
+
+    since: the first revision that asks for the package. What a worker said by an earlier one is of an earlier rollout: a package
+    that it has let go of since, or could not load then.
+    """
+    states = [(worker.worker, worker.packages.get(digest) if worker.revision >= since else None) for worker in workers]
     for name, state in states:
         if state is not None and state.readiness is Readiness.FAILED:
             return Readiness.FAILED, f"worker {name}: {state.reason}"

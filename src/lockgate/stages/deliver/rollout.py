@@ -48,6 +48,8 @@ MACHINE: Machine[Phase, Signal] = Machine(
         Phase.ABORTED: {},
     },
 )
+ENDED = tuple(phase for phase in Phase if MACHINE.final(phase))
+UNDER_WAY = tuple(phase for phase in Phase if not MACHINE.final(phase))
 
 
 def advance(rollout: Rollout, signal: Signal, now: datetime, outcome: Outcome | None = None) -> Rollout:
@@ -76,8 +78,8 @@ def weight(rollout: Rollout) -> float:
     return rollout.steps[rollout.step]
 
 
-def active(rollout: Rollout) -> bool:
-    return not MACHINE.final(rollout.phase)
+def under_way(rollout: Rollout) -> bool:
+    return rollout.phase in UNDER_WAY
 
 
 def when_ready(rollout: Rollout) -> Signal:

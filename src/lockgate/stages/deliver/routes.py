@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lockgate.boundary.routes import Arm, Role, Route
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.rollouts import Rollout
 from lockgate.stages.deliver.rollout import weight
-
-PRODUCTION = "production"
 
 
 def route(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lockgate.boundary.routes import LabelEvent
+from lockgate.domain.environments import PRODUCTION, STAGING
 from lockgate.domain.projects import ApprovalPolicy, Environment
 from lockgate.domain.rollouts import JudgePolicy, Margin, Plan, Strategy
 from lockgate.kernel.quantities import format_share
@@ -132,11 +133,17 @@ class EnvironmentSpec(Spec):
         return Environment(plan, ApprovalPolicy(self.approvals.need, tuple(self.approvals.excluded)))
 
 
+def _without_traffic(value: EnvironmentSpec) -> EnvironmentSpec:
+    if value.strategy is Strategy.CANARY:
+        raise ValueError("strategy replace expected: staging has no traffic of its own that a canary could be judged by")
+    return value
+
+
 class DeliverySpec(Spec):
     """The environments that there are: the stages Staging and Production of the registry."""
 
-    staging: EnvironmentSpec = EnvironmentSpec()
+    staging: Annotated[EnvironmentSpec, AfterValidator(_without_traffic)] = EnvironmentSpec()
     production: EnvironmentSpec = EnvironmentSpec()
 
     def environments(self) -> dict[str, Environment]:
-        return {"staging": self.staging.environment(), "production": self.production.environment()}
+        return {STAGING: self.staging.environment(), PRODUCTION: self.production.environment()}

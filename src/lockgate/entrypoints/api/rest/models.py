@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from lockgate.domain.models import Stage
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes import EventRow, Model, NewComment, Page, Version, VersionInFull, event_row
-from lockgate.entrypoints.reading.desk import Desk, desk_of
-from lockgate.entrypoints.reading.things import manifest_of, model_named
+from lockgate.entrypoints.reading.desk import DeskHere
+from lockgate.entrypoints.reading.files import manifest_of
 from lockgate.ports.state import ALIASES, MODELS, VERSIONS
 from lockgate.usecases.add_comment import add_comment
-from lockgate.usecases.find_things import version_of
+from lockgate.usecases.find_things import model_named, version_of
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("", response_model=Page[Model])

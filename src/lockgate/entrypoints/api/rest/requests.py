@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from lockgate.domain.models import RequestState
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes import NewRequest, Page, Request, Verdict
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import REQUESTS
 from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
 from lockgate.usecases.find_things import request_by
 from lockgate.usecases.request_transition import request_transition
 
 router = APIRouter(prefix="/api/v1/requests", tags=["requests"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("", response_model=Page[Request])

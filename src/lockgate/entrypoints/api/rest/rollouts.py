@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from lockgate.boundary.histogram import quantile
 from lockgate.domain.rollouts import Phase, Rollout, Signal
 from lockgate.entrypoints.api import shapes
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
-from lockgate.entrypoints.reading.bounds import harm_bound, safe_bound
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.progress import ArmTotals, Point, Progress
 from lockgate.ports.state import ROLLOUTS
+from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
 from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.roll_back import roll_back
 from lockgate.usecases.start_rollout import start_rollout
 from lockgate.usecases.steer_rollout import steer
 
 router = APIRouter(prefix="/api/v1", tags=["rollouts"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("/rollouts", response_model=shapes.Page[shapes.Rollout])

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse
 
 from lockgate.domain.runs import RunStatus
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes import Page, Run
-from lockgate.entrypoints.reading.desk import Desk, desk_of
-from lockgate.entrypoints.reading.things import LONGEST_TAIL, log_tail, run_by
+from lockgate.entrypoints.reading.desk import DeskHere
+from lockgate.entrypoints.reading.files import LONGEST_TAIL, log_tail
 from lockgate.ports.state import RUNS
+from lockgate.usecases.find_things import run_by
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("", response_model=Page[Run])

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from lockgate.boundary.routes import RouteTable
 from lockgate.entrypoints.api.shapes import Live, PackageState, Status, Worker
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.reading.live import live_models
 from lockgate.ports import state as kept
-from lockgate.ports.state import INBOX, MODELS, ROUTES, WORKERS, Reader
+from lockgate.ports.state import INBOX, MODELS, WORKERS, Reader
 from lockgate.usecases.live_workers import live_workers
+from lockgate.usecases.publish_routes import route_table
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("/status")
@@ -24,11 +22,10 @@ def status(desk: DeskHere) -> Status:
     """What is live, with whom, since when."""
     now = desk.world.clock.now()
     with desk.world.state.read() as tx:
-        published = tx.get(ROUTES, "current")
         names = [model.name for model in tx.find(MODELS)]
         return Status(
             at=now,
-            revision=str((published.table if published else RouteTable()).revision),
+            revision=str(route_table(tx).revision),
             models=[Live.model_validate(one) for one in live_models(tx, names).values()],
             workers=_workers(tx, now),
             inbox=tx.count(INBOX),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from lockgate.domain.findings import TriggerDecision
 from lockgate.entrypoints.api.rest.paging import MOST, WindowAsked, page
 from lockgate.entrypoints.api.shapes import Events, Finding, Page, Trigger, event_row
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import FINDINGS, TRIGGERS
 
 router = APIRouter(prefix="/api/v1", tags=["watch and audit"])
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("/events")

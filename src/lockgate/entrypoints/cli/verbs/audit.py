@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import click
 
-from lockgate.entrypoints.cli import DONE, FAILED
+from lockgate.entrypoints.cli import DONE, FAILED, Sentences
 from lockgate.entrypoints.cli.session import Session, verb
 from lockgate.kernel.errors import Invalid
 
 
-@click.group()
+@click.group(cls=Sentences)
 def audit() -> None:
     """Read the audit log, verify its chain, or ask what was in Production at a time."""
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from lockgate.domain.runs import Run, RunStatus, StepRun
+from lockgate.domain.runs import Run, RunStatus, StepRun, StepStatus
 from lockgate.domain.verdicts import GateVerdict
-from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO
+from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
 from lockgate.entrypoints.cli.session import Session, ago, line_of, verb
 from lockgate.kernel.errors import NotFound
 
@@ -23,6 +23,7 @@ PROJECT = click.option(
     help="The project's folder; here by default.",
 )
 COMMIT = click.option("--commit", metavar="REF", help="Build what this commit holds, instead of the folder as it stands.")
+_TAIL = 15  # lines of a failed step's log
 _MARK = {"done": ("✔", "green"), "reused": ("≡", "cyan"), "failed": ("✘", "red"), "skipped": ("–", "yellow")}
 
 
@@ -40,12 +41,19 @@ def _parameter(_ctx: click.Context, _param: click.Parameter, given: tuple[str, .
     return read
 
 
+def _check_project(folder: Path, commit: str | None) -> None:
+    """Before a home is made in a folder that is no project."""
+    if commit is None and not (folder / "lockgate.yaml").is_file():
+        hint = "Go to a project's folder, name one by --project, or make one: lockgate init DIR"
+        raise NotFound(f"there is no lockgate.yaml in {folder.absolute()}", hint=hint)
+
+
 PARAMS = click.option(
     "--param", "params", multiple=True, metavar="K=V", callback=_parameter, help="In place of the project file's."
 )
 
 
-@verb()
+@verb(makes_home=True)
 @PROJECT
 @COMMIT
 @PARAMS
@@ -54,13 +62,14 @@ def plan(session: Session, folder: Path, commit: str | None, params: dict[str, A
     from lockgate.usecases.plan_pipeline import plan_pipeline
     from lockgate.wiring.pipelines import build_world
 
+    _check_project(folder, commit)
     planned = plan_pipeline(session.world, build_world(session.home, session.world), folder, commit=commit, params=params)
     rows = [(one.task.kind.value, one.task.name, one.intent.value, one.reason) for one in planned]
     told = [dict(zip(("kind", "name", "intent", "reason"), row, strict=True)) for row in rows]
     session.answer(told, lambda: session.table("Plan", ("kind", "name", "would", "why"), rows))
 
 
-@verb()
+@verb(makes_home=True)
 @PROJECT
 @COMMIT
 @PARAMS
@@ -71,11 +80,12 @@ def run(session: Session, folder: Path, commit: str | None, params: dict[str, An
     """
     from lockgate.wiring.pipelines import run_project
 
+    _check_project(folder, commit)
     on_progress = None if session.as_json else _Progress()
     done = run_project(
         session.home, session.world, folder, actor=session.actor, commit=commit, params=params, on_progress=on_progress
     )
-    session.answer(done, lambda: _show_end(done))
+    session.answer(done, lambda: _show_end(session, done))
     return _exit_code(done)
 
 
@@ -110,18 +120,31 @@ class _Progress:
             click.echo(click.style("… " + ", ".join(sorted(self._running)), dim=True), nl=False)
 
 
-def _show_end(done: Run) -> None:
+def _show_end(session: Session, done: Run) -> None:
     for gate in done.gates:
         colour = {"PASS": "green", "FAIL": "red", "ERROR": "red"}.get(gate.verdict.value, "yellow")
-        click.echo(f"{click.style(gate.verdict.value, fg=colour):12} {gate.rule}: {gate.detail}")
+        click.echo(f"{click.style(gate.verdict.value, fg=colour)} {gate.rule}: {gate.detail}")
     if done.status is RunStatus.REGISTERED:
         click.echo(f"\n{done.model} version {done.version} is registered. {line_of(done.metrics)}")
         click.echo(f"Next: lockgate request {done.model} {done.version} --to Production")
-    else:
-        click.echo(f"\n{done.id} is {done.status.value}: {done.error}", err=True)
+        return
+    for step in done.steps:
+        if step.status is StepStatus.FAILED and step.log:
+            _show_log(session.home.folder / step.log)
+    click.echo(f"\n{done.id} is {done.status.value}: {done.error or 'it has not ended'}", err=True)
 
 
-@verb()
+def _show_log(log: Path) -> None:
+    """The end of what a failed step printed: most often the reason stands there."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    if not lines:
+        return
+    click.echo(click.style(f"\nThe end of {log}:", dim=True), err=True)
+    for line in lines[-_TAIL:]:
+        click.echo(f"  {line}", err=True)
+
+
+@verb(makes_home=True)
 @click.argument("step")
 @PROJECT
 def why(session: Session, step: str, folder: Path) -> None:
@@ -129,6 +152,7 @@ def why(session: Session, step: str, folder: Path) -> None:
     from lockgate.usecases.explain_step import explain_step
     from lockgate.wiring.pipelines import build_world
 
+    _check_project(folder, None)
     found = explain_step(session.world, build_world(session.home, session.world), folder, step)
 
     def show() -> None:
@@ -139,7 +163,7 @@ def why(session: Session, step: str, folder: Path) -> None:
     session.answer({"step": step, "intent": found.intent.value, "reason": found.reason, "parts": found.parts}, show)
 
 
-@click.group()
+@click.group(cls=Sentences)
 def contract() -> None:
     """Learn a data contract from data."""
 
@@ -149,29 +173,35 @@ def contract() -> None:
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; printed otherwise.")
 def learn(session: Session, data: Path, target: Path | None) -> None:
     """Write down what DATA (Parquet or CSV) looks like, for people to review and to commit."""
-    del session
     import yaml
 
     from lockgate.integrations.pandera.learn import learn_file
 
-    text = yaml.safe_dump(learn_file(data), sort_keys=False, allow_unicode=True)
+    learned = learn_file(data)
+    text = yaml.safe_dump(learned, sort_keys=False, allow_unicode=True)
     if target is None:
-        click.echo(text, nl=False)
+        session.answer(learned, lambda: click.echo(text, nl=False))
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
-    click.echo(f"{target} says what {data} looks like today. Review it: what must hold tomorrow?")
+    told = f"{target} says what {data} looks like today. Review it: what must hold tomorrow?"
+    session.answer(learned, lambda: click.echo(told))
 
 
 contract.add_command(learn)
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def runs(ctx: click.Context) -> None:
+class _ListedByDefault(Sentences):
+    """`runs` alone, or with options only, lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        asks = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["list", *args] if asks else args)
+
+
+@click.group(cls=_ListedByDefault)
+def runs() -> None:
     """List the runs, or show one."""
-    if ctx.invoked_subcommand is None:
-        ctx.invoke(list_runs, as_name=None, as_json=False, home=None, verbose=False, model=None, limit=20)
 
 
 @verb("list")
@@ -219,7 +249,7 @@ def show_run(session: Session, run_id: str) -> None:
             (one.kind, one.name, one.status.value, f"{one.seconds or 0:.1f}", one.error or one.log or "") for one in found.steps
         ]
         session.table("Steps", ("kind", "name", "status", "seconds", "log"), rows)
-        _show_end(found)
+        _show_end(session, found)
 
     session.answer(found, show)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lockgate.domain.models import Stage
+from lockgate.domain.models import RequestState, Stage, TransitionRequest
 from lockgate.entrypoints.cli.session import Session, ago, line_of, verb
 from lockgate.ports.state import ALIASES, MODELS, REQUESTS, VERSIONS
 
@@ -25,8 +25,11 @@ def models(session: Session) -> None:
 @click.argument("model")
 def versions(session: Session, model: str) -> None:
     """List the versions of MODEL with their stages, metrics and gates."""
+    from lockgate.usecases.find_things import model_named
+
     now = session.world.clock.now()
     with session.world.state.read() as tx:
+        model_named(tx, model)
         found = tx.find(VERSIONS, model=model, newest_first=True)
         requests = {one.version: one for one in tx.find(REQUESTS, model=model, state="open")}
     rows = [
@@ -55,7 +58,12 @@ def request(session: Session, model: str, version: int, to_stage: str, comment: 
     from lockgate.usecases.request_transition import request_transition
 
     made = request_transition(session.world, model, version, Stage(to_stage), session.actor, comment)
-    session.answer(made, lambda: click.echo(f"{made.id}: {model} {version} → {made.to_stage.value}, waiting for approval"))
+
+    def show() -> None:
+        click.echo(f"{made.id}: {model} {version} → {made.to_stage.value}, waiting for approval")
+        click.echo(f"Next: lockgate approve {made.id}")
+
+    session.answer(made, show)
 
 
 @verb()
@@ -66,7 +74,16 @@ def approve(session: Session, request_id: str, comment: str) -> None:
     from lockgate.usecases.decide_request import approve_request
 
     made = approve_request(session.world, request_id, session.actor, comment)
-    session.answer(made, lambda: click.echo(f"{made.id} is {made.state.value}"))
+    session.answer(made, lambda: _show_decided(made))
+
+
+def _show_decided(made: TransitionRequest) -> None:
+    if made.state is RequestState.OPEN:
+        click.echo(f"{made.id} has your word and needs that of further people")
+        return
+    click.echo(f"{made.id} is {made.state.value}")
+    if made.state is RequestState.APPROVED:
+        click.echo(f"{made.model} {made.version} is on its way to {made.to_stage.value}. Next: lockgate status")
 
 
 @verb()
@@ -77,7 +94,7 @@ def reject(session: Session, request_id: str, comment: str) -> None:
     from lockgate.usecases.decide_request import reject_request
 
     made = reject_request(session.world, request_id, session.actor, comment)
-    session.answer(made, lambda: click.echo(f"{made.id} is {made.state.value}"))
+    session.answer(made, lambda: _show_decided(made))
 
 
 @verb()

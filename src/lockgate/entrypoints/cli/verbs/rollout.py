@@ -6,13 +6,13 @@ import math
 
 import click
 
-from lockgate.domain.rollouts import Rollout, Signal
+from lockgate.domain.rollouts import Rollout, Signal, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
-from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO
+from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
 from lockgate.entrypoints.cli.session import Session, verb
 
 
-@click.group()
+@click.group(cls=Sentences)
 def rollout() -> None:
     """Start, see, pause, resume, promote, abort or replay a rollout."""
 
@@ -26,7 +26,12 @@ def start(session: Session, model: str, version: int, environment: str) -> None:
     from lockgate.usecases.start_rollout import start_rollout
 
     opened = start_rollout(session.world, model, version, environment, session.actor)
-    session.answer(opened, lambda: click.echo(f"{opened.id}: {model} {version} → {environment}, {opened.phase.value}"))
+
+    def show() -> None:
+        click.echo(f"{opened.id}: {model} {version} → {environment}, {opened.phase.value}")
+        click.echo(f"Next: lockgate rollout status {opened.id}")
+
+    session.answer(opened, show)
 
 
 @verb()
@@ -41,7 +46,7 @@ def status(session: Session, rollout_id: str | None) -> int:
             found = tx.find(ROLLOUTS, newest_first=True, limit=50)
             rows = [(one.id, one.model, one.version, one.environment, one.strategy.value, _state(one)) for one in found]
             columns = ("rollout", "model", "version", "environment", "strategy", "state")
-            session.answer(found, lambda: session.table("Rollouts", columns, rows))
+            session.answer(found, lambda: session.table("Rollouts", columns, rows, "none yet: lockgate request"))
             return DONE
         one = rollout_by(tx, rollout_id)
         last = _last_row(session, one)
@@ -60,7 +65,10 @@ def _last_row(session: Session, one: Rollout) -> dict[str, float]:
 def _state(one: Rollout) -> str:
     from lockgate.stages.deliver.rollout import weight
 
-    return f"{one.phase.value} at {weight(one):.0%}, judge says {one.verdict.value}"
+    silent = one.strategy is Strategy.REPLACE or (one.ended_at is not None and one.verdict is JudgeVerdict.WAIT)
+    judged = "" if silent else f", judge says {one.verdict.value}"
+    share = "" if one.ended_at else f" at {weight(one):.0%}"
+    return f"{one.phase.value}{share}{judged}"
 
 
 def _show(one: Rollout, evidence: dict[str, float]) -> None:
@@ -74,6 +82,8 @@ def _show(one: Rollout, evidence: dict[str, float]) -> None:
         click.echo(f"  {seconds:.2f} s from the deciding observation to the last worker's new routes")
     for name, value in sorted(evidence.items()):
         click.echo(f"  {name:24} e = {math.exp(min(value, 700)):.3g}")
+    if one.strategy is Strategy.REPLACE:
+        return
     click.echo(f"  HARM at e ≥ {1 / one.judge.alpha:.0f}, SAFE at e ≥ {1 / one.judge.beta:.0f} for each metric")
 
 
@@ -110,7 +120,7 @@ def rollback(session: Session, model: str, reason: str) -> None:
 
     done = roll_back(session.world, model, session.actor, reason)
     now_live = done.baseline if done.verdict is not JudgeVerdict.SAFE and done.phase.value == "aborted" else done.version
-    session.answer(done, lambda: click.echo(f"{model} is back at version {now_live}"))
+    session.answer(done, lambda: click.echo(f"{model} is back at version {now_live}. Next: lockgate status"))
 
 
 for command in (

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+
 import click
 
 from lockgate.entrypoints.cli.session import Session, ago, verb
 
+PORT = click.IntRange(1, 65535)
 
-@verb()
+
+@verb(makes_home=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the default: this machine only.")
-@click.option("--port", default=7070, show_default=True, help="The control plane's: pages, API.")
-@click.option("--data-port", default=7080, show_default=True, help="The data plane's: inference.")
+@click.option("--port", default=7070, show_default=True, type=PORT, help="The control plane's: pages, API.")
+@click.option("--data-port", default=7080, show_default=True, type=PORT, help="The data plane's: inference.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
 def up(session: Session, host: str, port: int, data_port: int, workers: int) -> None:
     """Start the control plane, the data plane, the runner and the controller; Ctrl-C stops them together."""
@@ -18,7 +23,12 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
     from lockgate.entrypoints.supervisor.up import up as run
     from lockgate.kernel import log
 
+    if port == data_port:
+        raise click.BadParameter(f"{port} is the control plane's already; another port expected", param_hint="--data-port")
     log.configure()
+    if sys.stderr.isatty():
+        logging.getLogger().setLevel(logging.WARNING)  # for people, what goes well is told below
+    new = not session.home.exists
     addresses = Addresses(host, port, data_port, workers)
     click.echo(f"starting on {session.home.folder} …")
 
@@ -26,9 +36,10 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
         click.echo(f"  pages and API   {addresses.control}")
         click.echo(f"  inference       {addresses.data}")
         click.echo(f"  logs            {session.home.logs}")
-        click.echo("Ctrl-C stops everything.")
+        click.echo("Ctrl-C stops everything." + (" Next, in another terminal: lockgate init DIR" if new else ""))
 
     run(session.home, addresses, ready)
+    click.echo("stopped")
 
 
 @verb()
@@ -59,7 +70,7 @@ def status(session: Session) -> None:
             for one in told.values()
         ]
         columns = ("model", "live", "since", "moved by", "staging", "rollout", "waiting for approval")
-        session.table("Status", columns, rows, "no models yet: lockgate run")
+        session.table("Status", columns, rows, f"no models yet in {session.home.folder}: lockgate run")
         what = f"{up_to_date} of {len(workers)} up to date" if workers else "none alive: lockgate up"
         click.echo(f"data plane workers: {what}")
 

@@ -13,8 +13,11 @@ from lockgate.ports.state import FINDINGS, TRIGGERS
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 def watch(session: Session, model: str, limit: int) -> None:
     """Show what was found about MODEL in production, and what was done about it."""
+    from lockgate.usecases.find_things import model_named
+
     now = session.world.clock.now()
     with session.world.state.read() as tx:
+        model_named(tx, model)
         findings = tx.find(FINDINGS, model=model, newest_first=True, limit=limit)
         triggers = tx.find(TRIGGERS, model=model, newest_first=True, limit=limit)
 

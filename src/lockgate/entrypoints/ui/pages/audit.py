@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from lockgate.domain.events import Event
 from lockgate.entrypoints.reading.chain import first_altered
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import Corrupt
 from lockgate.ports.state import FINDINGS, MODELS, TRIGGERS, Reader
@@ -19,7 +19,6 @@ PER_PAGE = 50
 _MOST_PAGES = 100
 
 router = APIRouter(include_in_schema=False)
-DeskHere = Annotated[Desk, Depends(desk_of)]
 PageAsked = Annotated[int, Query(ge=1, le=_MOST_PAGES)]
 
 

@@ -7,30 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from lockgate.boundary.acknowledgements import Acknowledgement
-from lockgate.domain.models import RegisteredModel, RequestState, TransitionRequest
+from lockgate.domain.models import RegisteredModel, TransitionRequest
 from lockgate.domain.rollouts import Rollout
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import Desk, DeskHere
+from lockgate.entrypoints.reading.files import manifest_of
 from lockgate.entrypoints.reading.journey import GATE_TONE, PHASE_TONE, VERDICT_TONE, Mark, journey
-from lockgate.entrypoints.reading.live import PRODUCTION, Live, live_models, rollouts_under_way
+from lockgate.entrypoints.reading.live import Live, live_models, trials_in_production, waiting_requests
 from lockgate.entrypoints.reading.progress import latest_evidence
-from lockgate.entrypoints.reading.things import manifest_of, model_named
 from lockgate.entrypoints.reading.words import status_line
 from lockgate.entrypoints.ui.pictures import Flight, flight, gate_span
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import Corrupt
 from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
-from lockgate.usecases.find_things import version_of
+from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_things import model_named, version_of
 from lockgate.usecases.live_workers import live_workers
 
 PER_PAGE = 25
 _LISTED = 50
 
 router = APIRouter(include_in_schema=False)
-DeskHere = Annotated[Desk, Depends(desk_of)]
 PageAsked = Annotated[int, Query(ge=1, le=10_000)]
 
 
@@ -70,9 +70,9 @@ def _overview(desk: Desk, page: int) -> dict[str, Any]:
 
 def _cards(tx: Reader, models: Sequence[RegisteredModel], workers: Sequence[Acknowledgement]) -> list[Card]:
     live = live_models(tx, [model.name for model in models])
-    trials = {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
+    trials = trials_in_production(tx)
     waiting: dict[str, list[TransitionRequest]] = defaultdict(list)
-    for request in tx.find(REQUESTS, state=RequestState.OPEN.value):
+    for request in waiting_requests(tx):
         waiting[request.model].append(request)
     made = []
     for model in models:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from lockgate.boundary.histogram import quantile
 from lockgate.domain.events import Event
 from lockgate.domain.rollouts import Rollout
-from lockgate.entrypoints.reading.bounds import harm_bound, safe_bound
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.journey import PHASE_TONE, VERDICT_TONE
 from lockgate.entrypoints.reading.progress import ArmTotals, Progress
 from lockgate.entrypoints.reading.words import status_line
 from lockgate.entrypoints.ui.pictures import flight, spread
 from lockgate.entrypoints.ui.render import render
 from lockgate.ports.state import Reader
-from lockgate.stages.deliver.rollout import active, weight
+from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
+from lockgate.stages.deliver.rollout import under_way, weight
 from lockgate.stats.confidence import rate_interval
 from lockgate.usecases.find_things import rollout_by
 
 _LISTED = 50
 
 router = APIRouter(include_in_schema=False)
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _context(desk: Desk, rollout_id: str) -> dict[str, Any]:
     return {
         "rollout": found,
         "tag": _tag(found),
-        "active": active(found),
+        "active": under_way(found),
         "weight": weight(found),
         "says": status_line(found, progress.evidence),
         "flight": flight(found),

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from lockgate.domain.runs import Run, RunStatus, StepStatus
-from lockgate.entrypoints.reading.desk import Desk, desk_of
+from lockgate.entrypoints.reading.desk import Desk, DeskHere
+from lockgate.entrypoints.reading.files import log_tail
 from lockgate.entrypoints.reading.journey import GATE_TONE, RUN_TONE, Tone
-from lockgate.entrypoints.reading.things import log_tail, run_by
 from lockgate.entrypoints.ui.pictures import gate_span
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.state import MODELS, RUNS
+from lockgate.usecases.find_things import run_by
 
 PER_PAGE = 50
 _TAIL = 8 * 1024  # bytes of each log that a page shows
@@ -28,7 +29,6 @@ STEP_TONE = {
 }
 
 router = APIRouter(include_in_schema=False)
-DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
 @router.get("/runs")

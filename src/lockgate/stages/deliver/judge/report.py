@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.domain.rollouts import JudgePolicy
 from lockgate.domain.verdicts import JudgeVerdict
+from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
 from lockgate.stages.deliver.judge.evidence import harm_evidence, safe_evidence
 from lockgate.stages.deliver.judge.margins import harm_shares
 from lockgate.stages.deliver.judge.state import JudgeState, Seen
@@ -35,8 +36,7 @@ class Report:
 
     metrics: under HARM those that carry it, under SAFE all, otherwise those that are not proven.
     evidence: natural logarithms of e-values: `harm/METRIC`, `harm` (the weighted sum; bar: `harm_bar`), `safe/METRIC@STEP`
-    (bar:
-        `safe_bar`, STEP counts from 0).
+        (bar: `safe_bar`; STEP counts from 0).
     rates: by event (`errors`, `latency.p99`, `labels`), the canary's and the baseline's.
     """
 
@@ -73,8 +73,8 @@ def report(state: JudgeState, step: int, *, extensions: int = 0) -> Report:
         verdict,
         _deciding(state.policy, evidence, step, verdict),
         evidence.named(),
-        -log(state.policy.alpha),
-        -log(state.policy.beta),
+        harm_bound(state.policy),
+        safe_bound(state.policy),
         state.requests,
         state.exposed_requests,
         state.exposed_units,
@@ -97,8 +97,8 @@ class _Evidence:
         gates = {f"safe/{metric}@{step}": float(value) for metric, logs in self.safe.items() for step, value in enumerate(logs)}
         return {name: max(value, SMALLEST) for name, value in {**harm, "harm": self.total, **gates}.items()}
 
-    def unproven(self, step: int, beta: float) -> tuple[str, ...]:
-        return tuple(metric for metric, logs in self.safe.items() if logs[step] < -log(beta))
+    def unproven(self, step: int, bound: float) -> tuple[str, ...]:
+        return tuple(metric for metric, logs in self.safe.items() if logs[step] < bound)
 
 
 def _gathered(state: JudgeState) -> _Evidence:
@@ -107,9 +107,9 @@ def _gathered(state: JudgeState) -> _Evidence:
 
 
 def _verdict(policy: JudgePolicy, evidence: _Evidence, step: int, seen: Seen, units: int, budgets: int) -> JudgeVerdict:
-    if evidence.total >= -log(policy.alpha):
+    if evidence.total >= harm_bound(policy):
         return JudgeVerdict.HARM
-    if units >= policy.min_units and not evidence.unproven(step, policy.beta):
+    if units >= policy.min_units and not evidence.unproven(step, safe_bound(policy)):
         return JudgeVerdict.SAFE
     budget = policy.max_units * budgets
     if seen.canary_units >= budget or seen.canary_requests >= budget * policy.requests_per_unit:
@@ -123,7 +123,7 @@ def _deciding(policy: JudgePolicy, evidence: _Evidence, step: int, verdict: Judg
         bar = -log(policy.alpha * len(policy.metrics))
         parts = zip(evidence.harm.items(), harm_shares(policy), strict=True)
         return tuple(metric for (metric, value), share in parts if value + log(share) >= bar)
-    return policy.metrics if verdict is JudgeVerdict.SAFE else evidence.unproven(step, policy.beta)
+    return policy.metrics if verdict is JudgeVerdict.SAFE else evidence.unproven(step, safe_bound(policy))
 
 
 def _rates(state: JudgeState) -> dict[str, tuple[Rate, Rate]]:

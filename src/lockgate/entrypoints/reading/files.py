@@ -1,31 +1,15 @@
-"""Find what a page or a route names, or say clearly that it is not there."""
+"""What pages and routes show out of files: the manifest of a package, the end of a log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lockgate.boundary.manifest import Manifest, decode
-from lockgate.domain.models import RegisteredModel
 from lockgate.domain.runs import Run, StepRun
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.artifacts import ArtifactStore
-from lockgate.ports.state import MODELS, RUNS, Reader
 
 LONGEST_TAIL = 256 * 1024  # bytes
-
-
-def model_named(tx: Reader, name: str) -> RegisteredModel:
-    found = tx.get(MODELS, name)
-    if found is None:
-        raise NotFound(f"there is no model {name!r}", hint="See the models: lockgate models")
-    return found
-
-
-def run_by(tx: Reader, run_id: str) -> Run:
-    found = tx.get(RUNS, run_id)
-    if found is None:
-        raise NotFound(f"there is no run {run_id!r}", hint="See the runs: lockgate runs")
-    return found
 
 
 def manifest_of(artifacts: ArtifactStore, digest: str) -> Manifest | None:
