@@ -51,7 +51,9 @@ def register(
     project = ProjectRecord("m", "/p", deployment, {"production": Environment(plan), "staging": Environment()})
     digest = world.artifacts.put(f"package {now}".encode())
     world.clock.advance(1)  # type: ignore[attr-defined]
-    return register_version(world, run, digest=digest, evaluation="sha256:e", reference="sha256:r", project=project)
+    return register_version(
+        world, run, Actor(author), digest=digest, evaluation="sha256:e", reference="sha256:r", project=project
+    )
 
 
 def workers_are_ready(world: World) -> None:
@@ -151,8 +153,13 @@ def test_rolling_back_needs_no_load_and_no_waiting() -> None:
     rollout = roll_back(world, "m", ADA)
     assert (rollout.version, rollout.phase) == (1, Phase.PROMOTED)
     assert stages(world) == {1: Stage.PRODUCTION, 2: Stage.ARCHIVED}
-    roll_back(world, "m", ADA)
-    assert stages(world) == {1: Stage.ARCHIVED, 2: Stage.PRODUCTION}, "and forth again"
+    with pytest.raises(Refused, match="by a roll-back from 2"):
+        roll_back(world, "m", ADA)
+    with pytest.raises(Refused, match="version 1 of m is not kept warm"):
+        roll_back(world, "m", ADA, to=1)
+    assert stages(world) == {1: Stage.PRODUCTION, 2: Stage.ARCHIVED}, "the same command twice does not undo itself"
+    roll_back(world, "m", ADA, to=2)
+    assert stages(world) == {1: Stage.ARCHIVED, 2: Stage.PRODUCTION}, "but forth again, if that is said"
 
 
 def test_there_is_nothing_to_roll_back_to_before_the_second_version() -> None:

@@ -319,7 +319,7 @@ def register(
     digest = story.world.artifacts.put(_package(model, run))
     reference = digest_bytes(b"reference")
     return register_version(
-        story.world, run, digest=digest, evaluation=digest_bytes(b"evaluation"), reference=reference, project=project,
+        story.world, run, CARLA, digest=digest, evaluation=digest_bytes(b"evaluation"), reference=reference, project=project,
     )  # fmt: skip
 
 

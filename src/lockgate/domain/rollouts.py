@@ -108,7 +108,7 @@ class Outcome:
     requests: int = 0  # all that the judge saw
     exposed_requests: int = 0
     exposed_units: int = 0
-    crossed_at: datetime | None = None  # when the deciding observation was made
+    crossed_at: datetime | None = None  # the deciding observation was made then or a little later
     enforced_at: datetime | None = None  # when the last worker had applied the last revision
 
 
@@ -136,5 +136,6 @@ class Rollout:
     ended_at: datetime | None = None
     outcome: Outcome | None = None
     verdict: JudgeVerdict = JudgeVerdict.WAIT  # the judge's last word
+    back: bool = False  # a roll-back: opened without a request
     extensions: int = 0  # how often a person granted a further `max_units` to a rollout that was held
     rows: int = 0  # of its journal

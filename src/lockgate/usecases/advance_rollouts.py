@@ -107,7 +107,7 @@ def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgem
         return rollout
     judged = report(judges.state(tx, rollout), max(rollout.step, 0), extensions=rollout.extensions)
     signal = _signal(rollout, judged.verdict)
-    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.until)) if signal else rollout
+    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.since)) if signal else rollout
 
 
 def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) -> Rollout:
@@ -160,7 +160,7 @@ def _signal(rollout: Rollout, verdict: JudgeVerdict) -> Signal | None:
     return Signal.INCONCLUSIVE if verdict is JudgeVerdict.INCONCLUSIVE else None
 
 
-def outcome(judged: Report, until: float) -> Outcome:
+def outcome(judged: Report, since: float) -> Outcome:
     return Outcome(
         verdict=judged.verdict,
         metrics=judged.metrics,
@@ -168,7 +168,7 @@ def outcome(judged: Report, until: float) -> Outcome:
         requests=judged.requests,
         exposed_requests=judged.exposed_requests,
         exposed_units=judged.exposed_units,
-        crossed_at=datetime.fromtimestamp(until, UTC),
+        crossed_at=datetime.fromtimestamp(since, UTC),
     )
 
 

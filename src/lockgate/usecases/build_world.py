@@ -18,7 +18,7 @@ class BuildWorld:
 
     packager: (model, split, evaluation, label event or None) → domain.packages.Packaged.
     checker: (frame, contract) → a sentence for each rule that is broken.
-    runtimes: what the champion is asked with, so that a candidate is compared with it on the candidate's held-out rows.
+    runtimes: what a stored package is asked with before it is registered, and the champion about the candidate's held-out rows.
     """
 
     executors: Executors

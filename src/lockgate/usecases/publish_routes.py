@@ -58,10 +58,18 @@ def desired_route(tx: Reader, model: str) -> Route | None:
 
 def retained_version(tx: Reader, model: str) -> ModelVersion | None:
     """The version that the last promotion into Production replaced: kept warm, so that going back needs no load."""
-    for rollout in _promoted(tx, model):
-        if rollout.environment == PRODUCTION:
-            return tx.get(VERSIONS, model, rollout.baseline) if rollout.baseline is not None else None
-    return None
+    last = _last_into_production(tx, model)
+    return tx.get(VERSIONS, model, last.baseline) if last and last.baseline is not None else None
+
+
+def came_back(tx: Reader, model: str) -> bool:
+    """Whether what stands in Production came there by a roll-back."""
+    last = _last_into_production(tx, model)
+    return last is not None and last.back
+
+
+def _last_into_production(tx: Reader, model: str) -> Rollout | None:
+    return next((rollout for rollout in _promoted(tx, model) if rollout.environment == PRODUCTION), None)
 
 
 def _promoted(tx: Reader, model: str) -> Iterator[Rollout]:

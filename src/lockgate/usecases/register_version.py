@@ -19,7 +19,7 @@ from lockgate.usecases.world import World
 
 
 def register_version(
-    world: World, run: Run, *, digest: str, evaluation: str, reference: str, project: ProjectRecord
+    world: World, run: Run, actor: Actor, *, digest: str, evaluation: str, reference: str, project: ProjectRecord
 ) -> ModelVersion:
     """The next version of the run's model, with the run's last state, in one transaction.
 
@@ -27,7 +27,7 @@ def register_version(
     """
     now = world.clock.now()
     with world.state.write() as tx:
-        remember_project(tx, project, Actor(run.actor), now)
+        remember_project(tx, project, actor, now)
         model = tx.get(MODELS, run.model) or RegisteredModel(run.model, now)
         number = model.latest_version + 1
         tx.put(MODELS, replace(model, latest_version=number))
@@ -48,7 +48,9 @@ def register_version(
         tx.put(RUNS, replace(run, status=RunStatus.REGISTERED, version=number, finished_at=now))
         details = {"run": run.id, "digest": digest, "commit": run.commit, "cause": run.cause}
         subject = f"{run.model}/{number}"
-        tx.record(Happened(Action.VERSION_REGISTERED, run.actor, False, now, subject, run.model, number, dict(details)))  # noqa: FBT003
+        tx.record(
+            Happened(Action.VERSION_REGISTERED, actor.name, actor.authenticated, now, subject, run.model, number, dict(details))
+        )
         if project.deployment is Deployment.AUTOMATIC:
             send_on_its_way(tx, version, now)
         return version

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
+from lockgate.domain.models import ModelVersion
 from lockgate.domain.people import Actor
-from lockgate.domain.rollouts import Outcome, Phase, Plan, Rollout, Signal
-from lockgate.kernel.errors import NotFound
-from lockgate.ports.state import Writer
+from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal
+from lockgate.kernel.errors import NotFound, Refused
+from lockgate.ports.state import Reader, Writer
 from lockgate.usecases.find_rollouts import rollouts_under_way
-from lockgate.usecases.find_things import version_of
-from lockgate.usecases.publish_routes import retained_version
+from lockgate.usecases.find_things import model_named, version_of
+from lockgate.usecases.publish_routes import came_back, retained_version
 from lockgate.usecases.start_rollout import open_rollout, standing_in
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
 
 
-def roll_back(world: World, model: str, actor: Actor, reason: str = "") -> Rollout:
+def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int | None = None) -> Rollout:
     """End what is under way, and put the retained version back into Production at once.
 
-    With a rollout under way, its abort is the roll-back: the champion still stands.
+    With a rollout under way, its abort is the roll-back: the champion still stands. After a roll-back the retained version is the
+    one that was left: going there must be said by `to`, so that a command given twice does not undo itself.
 
     Raises:
-        NotFound: nothing served before.
+        NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed.
     """
     now = world.clock.now()
     with world.state.write() as tx:
@@ -31,23 +36,35 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "") -> Rollo
                 return give_signal(
                     tx, rollout, Signal.ABORT, actor, now, Outcome(rollout.verdict, detail=reason or "rolled back")
                 )
-        return _return_to_retained(tx, model, actor, world, reason)
+        return _return_to_retained(tx, model, actor, now, reason, to)
 
 
-def _return_to_retained(tx: Writer, model: str, actor: Actor, world: World, reason: str) -> Rollout:
-    now = world.clock.now()
+def _return_to_retained(tx: Writer, model: str, actor: Actor, now: datetime, reason: str, to: int | None) -> Rollout:
+    model_named(tx, model)
     retained = retained_version(tx, model)
     current = standing_in(tx, model, PRODUCTION)
     if retained is None or current is None:
         raise NotFound(f"{model} has no earlier version in Production to go back to", hint=f"See lockgate versions {model}")
+    _check_meant(tx, current, retained, to)
     details = {"from": current.version, "to": retained.version, "reason": reason}
     happened = Happened(Action.ROLLED_BACK, actor.name, actor.authenticated, now, model, model, retained.version, dict(details))
     tx.record(happened)
     for other in rollouts_under_way(tx, model):
         if other.version == retained.version:  # on its way into Staging: going back into Production comes first
             give_signal(tx, other, Signal.ABORT, actor, now, Outcome(other.verdict, detail=f"{model} is rolled back to it"))
-    rollout = open_rollout(tx, version_of(tx, model, retained.version), PRODUCTION, actor, now, plan=Plan())
-    if rollout.phase is not Phase.PREPARING:
-        raise AssertionError("a rollout begins by preparing")
+    rollout = replace(open_rollout(tx, version_of(tx, model, retained.version), PRODUCTION, actor, now, plan=Plan()), back=True)
     # The retained version is loaded in every worker: there is nothing to wait for.
     return give_signal(tx, rollout, Signal.PROVEN, actor, now, Outcome(None, detail=reason or "rolled back"))
+
+
+def _check_meant(tx: Reader, current: ModelVersion, retained: ModelVersion, to: int | None) -> None:
+    if to is None and came_back(tx, current.model):
+        raise Refused(
+            f"version {current.version} of {current.model} came into Production by a roll-back from {retained.version}",
+            hint=f"To go to version {retained.version} again: lockgate rollback {current.model} --to {retained.version}",
+        )
+    if to is not None and to != retained.version:
+        raise Refused(
+            f"version {to} of {current.model} is not kept warm; version {retained.version} is",
+            hint=f"lockgate request {current.model} {to} --to Production",
+        )

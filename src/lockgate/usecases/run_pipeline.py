@@ -27,6 +27,7 @@ from lockgate.usecases.mark_interrupted import mark_interrupted
 from lockgate.usecases.plan_pipeline import plan_prepared
 from lockgate.usecases.prepare_build import Prepared, prepare_build, with_folder
 from lockgate.usecases.register_version import register_version
+from lockgate.usecases.verify_package import verify_package
 from lockgate.usecases.world import World
 
 PACKAGE = "package"
@@ -123,12 +124,15 @@ def _carry_out(
 
 
 def _decide(world: World, build: BuildWorld, prepared: Prepared, run: Run, candidate: Candidate, actor: Actor) -> Run:
+    if build.runtimes:  # as it lies in the store now, not as it was in memory
+        verify_package(world.artifacts, candidate.digest, build.runtimes)
     judged = judge_candidate(world, build.runtimes, prepared.project, run, candidate)
     if judged.error is not None:
         return _end(world, judged, RunStatus.REFUSED, judged.error, actor)
     register_version(
         world,
         judged,
+        actor,
         digest=candidate.digest,
         evaluation=candidate.evaluation_digest,
         reference=candidate.reference,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lockgate.domain.findings import Job, JobState
 from lockgate.domain.runs import Run, RunStatus
-from lockgate.kernel.errors import LockgateError
+from lockgate.kernel.errors import LockgateError, Unavailable
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import JOBS
 from lockgate.usecases.world import World
@@ -38,6 +38,8 @@ def carry_out(world: World, job: Job, run_pipeline: Callable[[Job], Run]) -> Job
     """The job after its run."""
     try:
         run = run_pipeline(job)
+    except Unavailable:
+        raise  # that passes: the job is still marked as running and is taken up again, a bounded number of times
     except LockgateError as error:
         done = replace(job, state=JobState.FAILED, error=error.message)
     else:

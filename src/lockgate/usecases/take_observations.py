@@ -18,7 +18,8 @@ class Taken:
 
     cells: tuple[Cell, ...] = ()
     labels: tuple[Feedback, ...] = ()
-    until: float = 0.0  # Unix seconds: when the last block was closed
+    since: float = 0.0  # Unix seconds: when the first block was opened
+    until: float = 0.0  # and when the last was closed
 
 
 def anything_waits(tx: Reader) -> bool:
@@ -37,6 +38,7 @@ def take_observations(tx: Writer) -> Taken:
     return Taken(
         cells=tuple(cell for block in blocks for cell in block.cells),
         labels=tuple(_keep(tx, (label for block in blocks for label in block.feedback))),
+        since=min((block.opened_at for block in blocks), default=0.0),
         until=max((block.closed_at for block in blocks), default=0.0),
     )
 

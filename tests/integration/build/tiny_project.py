@@ -145,7 +145,8 @@ def statuses(run: Run) -> dict[str, StepStatus]:
 def open_place(folder: Path) -> Place:
     home = Home(folder / "home")
     world = open_world(home)
-    return Place(folder / "project", home, world, replace(build_world(home, world), packager="tiny_packager:package"))
+    build = replace(build_world(home, world), packager="tiny_packager:package", runtimes=())  # its packages hold no model
+    return Place(folder / "project", home, world, build)
 
 
 def new_place(folder: Path) -> Place:

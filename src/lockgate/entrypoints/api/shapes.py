@@ -342,5 +342,11 @@ class Reason(Body):
     reason: Comment = ""
 
 
+class RollBack(Reason):
+    """`to` is needed only after a roll-back, so that a call made twice does not undo itself."""
+
+    to: int | None = None
+
+
 class NewComment(Body):
     text: Annotated[str, StringConstraints(min_length=1, max_length=65_535)]

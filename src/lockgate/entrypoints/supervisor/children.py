@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-
-from lockgate.kernel.errors import Unavailable
 
 FIRST_PAUSE = 0.1  # seconds
 LONGEST_PAUSE = 2.0
-MOST_DEATHS = 30  # within a minute: then something is wrong that a restart does not mend
-MINUTE = 60.0
+SHORT_LIFE = 2.0  # seconds: whoever dies sooner did not get to work
+MOST_SHORT_LIVES = 15  # in a row: then something is wrong that a restart does not mend
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +25,13 @@ class Child:
     argv: Sequence[str]
     log_file: Path
     process: subprocess.Popen[bytes] | None = None
-    deaths: deque[float] = field(default_factory=deque)
+    started_at: float = 0.0
     restart_at: float = 0.0
+    short_lives: int = 0  # in a row
+    given_up: bool = False
 
-    def start(self) -> None:
+    def start(self, now: float) -> None:
+        self.started_at = now
         with self.log_file.open("ab") as output:
             self.process = subprocess.Popen(
                 self.argv, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
@@ -41,13 +41,12 @@ class Child:
     def keep_running(self, now: float) -> bool:
         """Restart it if it died and its pause is over; True if it was started. `now` is monotonic.
 
-        Raises:
-            Unavailable: it dies again and again.
+        One that dies at once again and again is given up, and the others go on: a dead controller stops no answer.
         """
         if self.process is not None and self.process.poll() is not None:
             self._note_death(now)
-        if self.process is None and now >= self.restart_at:
-            self.start()
+        if self.process is None and not self.given_up and now >= self.restart_at:
+            self.start(now)
             return True
         return False
 
@@ -57,14 +56,11 @@ class Child:
         if self.process.stdin:
             self.process.stdin.close()
         self.process = None
-        self.deaths.append(now)
-        while now - self.deaths[0] > MINUTE:
-            self.deaths.popleft()
-        if len(self.deaths) >= MOST_DEATHS:
-            raise Unavailable(
-                f"the {self.name} died {len(self.deaths)} times within a minute", hint=f"Read why in {self.log_file}"
-            )
-        self.restart_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (len(self.deaths) - 1))
+        self.short_lives = self.short_lives + 1 if now - self.started_at < SHORT_LIFE else 0
+        self.restart_at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.short_lives)
+        if self.short_lives >= MOST_SHORT_LIVES:
+            self.given_up = True
+            log.error("given up", extra={"child": self.name, "died_at_once": self.short_lives, "why": str(self.log_file)})
 
     def stop(self, patience: float) -> None:
         """Ask it to end, wait, then make it end."""

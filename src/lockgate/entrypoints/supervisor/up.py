@@ -66,9 +66,9 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
                     _write_server(home, addresses, children)
                 time.sleep(LOOK_EVERY)
         finally:
-            home.server.unlink(missing_ok=True)
             for child in reversed(children):
                 child.stop(DRAIN if child.name == "gateway" else STOP)
+            home.server.unlink(missing_ok=True)
 
 
 def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
@@ -129,13 +129,16 @@ def is_free(host: str, port: int) -> bool:
 
 def _start(home: Home, addresses: Addresses, children: list[Child], stopping: Callable[[], bool]) -> None:
     for child in children:
-        child.start()
+        child.start(time.monotonic())
     _write_server(home, addresses, children)
     patience = time.monotonic() + 60.0
     for name, url in (("control", f"{addresses.control}/health/ready"), ("gateway", f"{addresses.data}/v2/health/live")):
         while not _answers(url):
             if stopping():
                 return
+            given_up = next((child for child in children if child.given_up), None)
+            if given_up is not None:
+                raise Unavailable(f"the {given_up.name} dies as soon as it starts", hint=f"Read why in {given_up.log_file}")
             if time.monotonic() > patience:
                 raise Unavailable(f"the {name} did not answer within a minute", hint=f"Read why in {home.logs / name}.log")
             for child in children:

@@ -68,9 +68,10 @@ def give(
 
 
 @router.post("/models/{model}/rollback", response_model=shapes.Rollout)
-def rollback(desk: DeskHere, actor: ActorNamed, model: str, body: shapes.Reason | None = None) -> Any:
+def rollback(desk: DeskHere, actor: ActorNamed, model: str, body: shapes.RollBack | None = None) -> Any:
     """End what is under way, or put the version that served before back into Production, at once."""
-    return roll_back(desk.world, model, actor, body.reason if body else "")
+    asked = body or shapes.RollBack()
+    return roll_back(desk.world, model, actor, asked.reason, asked.to)
 
 
 def series_of(rollout: Rollout, progress: Progress) -> shapes.Series:

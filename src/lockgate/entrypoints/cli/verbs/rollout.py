@@ -114,11 +114,12 @@ def replay(session: Session, rollout_id: str) -> int:
 @verb()
 @click.argument("model")
 @click.option("--reason", default="")
-def rollback(session: Session, model: str, reason: str) -> None:
+@click.option("--to", type=int, help="The version to go back to; needed only after a roll-back.")
+def rollback(session: Session, model: str, reason: str, to: int | None) -> None:
     """Go back to the version of MODEL that served before; with a rollout under way, abort it."""
     from lockgate.usecases.roll_back import roll_back
 
-    done = roll_back(session.world, model, session.actor, reason)
+    done = roll_back(session.world, model, session.actor, reason, to)
     now_live = done.baseline if done.verdict is not JudgeVerdict.SAFE and done.phase.value == "aborted" else done.version
     session.answer(done, lambda: click.echo(f"{model} is back at version {now_live}. Next: lockgate status"))
 
