@@ -129,7 +129,7 @@ def test_all_faults_of_a_project_file_at_once(lockgate: CommandLine) -> None:
         (["runs", "show", "run-x"], "there is no run 'run-x'"),
         (["versions", "nope"], "there is no model 'nope'"),
         (["watch", "nope"], "there is no model 'nope'"),
-        (["rollback", "nope"], "nope has no earlier version"),
+        (["rollback", "nope"], "there is no model 'nope'"),
         (["why", "nope"], "the pipeline has no step 'nope'"),
         (["run", "--commit", "nope"], "has no commit 'nope'"),
         (["run", "--param", "tres=3"], "did you mean 'trees'?"),

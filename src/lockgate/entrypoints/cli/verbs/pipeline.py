@@ -126,7 +126,10 @@ def _show_end(session: Session, done: Run) -> None:
         click.echo(f"{click.style(gate.verdict.value, fg=colour)} {gate.rule}: {gate.detail}")
     if done.status is RunStatus.REGISTERED:
         click.echo(f"\n{done.model} version {done.version} is registered. {line_of(done.metrics)}")
-        click.echo(f"Next: lockgate request {done.model} {done.version} --to Production")
+        if done.dirty:
+            click.echo("It was built from uncommitted changes, so it may not enter Production: commit them and run again.")
+        else:
+            click.echo(f"Next: lockgate request {done.model} {done.version} --to Production")
         return
     for step in done.steps:
         if step.status is StepStatus.FAILED and step.log:

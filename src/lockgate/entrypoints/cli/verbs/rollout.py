@@ -6,7 +6,7 @@ import math
 
 import click
 
-from lockgate.domain.rollouts import Rollout, Signal, Strategy
+from lockgate.domain.rollouts import Phase, Rollout, Signal, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
 from lockgate.entrypoints.cli.session import Session, verb
@@ -50,7 +50,7 @@ def status(session: Session, rollout_id: str | None) -> int:
             return DONE
         one = rollout_by(tx, rollout_id)
         last = _last_row(session, one)
-    session.answer(one, lambda: _show(one, last))
+    session.answer(one, lambda: _show(one, last, _waiting_for(session, one)))
     return {"aborted": SAID_NO, "holding": INCONCLUSIVE}.get(one.phase.value, DONE)
 
 
@@ -71,8 +71,23 @@ def _state(one: Rollout) -> str:
     return f"{one.phase.value}{share}{judged}"
 
 
-def _show(one: Rollout, evidence: dict[str, float]) -> None:
+def _waiting_for(session: Session, one: Rollout) -> str:
+    """What a rollout that prepares waits for; empty for any other."""
+    from lockgate.usecases.live_workers import live_workers
+
+    if one.phase is not Phase.PREPARING:
+        return ""
+    with session.world.state.read() as tx:
+        workers = live_workers(tx, session.world.clock.now())
+    return (
+        f"waiting until all of {len(workers)} workers have loaded it" if workers else "no worker is alive to load it: lockgate up"
+    )
+
+
+def _show(one: Rollout, evidence: dict[str, float], waiting: str) -> None:
     click.echo(f"{one.id}: {one.model} {one.version} → {one.environment} by {one.strategy.value}, {_state(one)}")
+    if waiting:
+        click.echo(f"  {waiting}")
     if one.outcome and one.outcome.detail:
         click.echo(f"  {one.outcome.detail}")
     if one.outcome and one.outcome.exposed_requests:
