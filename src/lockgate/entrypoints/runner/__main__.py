@@ -15,10 +15,11 @@ from lockgate.integrations.local.orphan import kill_group
 from lockgate.kernel.errors import Unavailable
 from lockgate.kernel.ids import new_id
 from lockgate.usecases.hold_lease import hold_lease, release_lease
+from lockgate.usecases.run_pipeline import run_pipeline
 from lockgate.usecases.take_job import carry_out, take_job
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
-from lockgate.wiring.pipelines import run_project
+from lockgate.wiring.pipelines import build_world
 from lockgate.wiring.world import open_world
 
 LEASE = 3.0
@@ -88,9 +89,9 @@ def _end_in_time(stopping: threading.Event) -> None:
 
 
 def _run(home: Home, world: World, job: Job) -> Run:
-    return run_project(
-        home,
+    return run_pipeline(
         world,
+        build_world(home, world),
         Path(job.project),
         actor=WATCH,
         commit=job.commit,

@@ -78,13 +78,13 @@ def run(session: Session, folder: Path, commit: str | None, params: dict[str, An
 
     Exit codes: 0 registered, 1 something broke, 3 a check, contract or gate said no, 4 a gate could not tell.
     """
-    from lockgate.wiring.pipelines import run_project
+    from lockgate.usecases.run_pipeline import run_pipeline
+    from lockgate.wiring.pipelines import build_world
 
     _check_project(folder, commit)
     on_progress = None if session.as_json else _Progress()
-    done = run_project(
-        session.home, session.world, folder, actor=session.actor, commit=commit, params=params, on_progress=on_progress
-    )
+    build = build_world(session.home, session.world)
+    done = run_pipeline(session.world, build, folder, actor=session.actor, commit=commit, params=params, on_progress=on_progress)
     session.answer(done, lambda: _show_end(session, done))
     return _exit_code(done)
 
