@@ -17,7 +17,8 @@ from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
 from lockgate.stages.deliver.evidence import observations
 from lockgate.stages.deliver.explain import sentence
-from lockgate.stages.deliver.judge import JudgeState, Report, begin, observe, report, thresholds
+from lockgate.stages.deliver.journal import fold, observed
+from lockgate.stages.deliver.judge import JudgeState, Report, report, thresholds
 from lockgate.stages.deliver.readiness import enforced_at, readiness
 from lockgate.stages.deliver.rollout import ENDED, when_ready, when_safe
 from lockgate.usecases.find_rollouts import rollouts_under_way
@@ -58,15 +59,6 @@ class Judges:
                     self.keep(rollout, self.state(tx, rollout))
 
 
-def fold(rollout: Rollout, rows: list[JournalRow]) -> JudgeState:
-    """The judge's state after the journal's rows: the same as when they were consumed, bit for bit."""
-    state = begin(rollout.judge, rollout.steps, sticky=rollout.unit != "request")
-    for row in rows:
-        for observation in row.observations:
-            state = observe(state, observation)
-    return state
-
-
 def advance_rollouts(world: World, judges: Judges) -> bool:
     """True if there was anything to do."""
     with world.state.read() as tx:
@@ -95,17 +87,17 @@ def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgem
         return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
     try:
         seen = observations(rollout, taken.cells, taken.labels) if rollout.steps else ()
+        judged = None
         if seen:
-            rollout = _consume(tx, rollout, seen, taken.until, judges, now)
+            rollout, judged = _consume(tx, rollout, seen, taken.until, judges, now)
     except (Invalid, Corrupt) as error:
         return _give_up(tx, rollout, error, now)
     if rollout.phase is Phase.PREPARING:
         if state is not Readiness.READY:
             return rollout
         return give_signal(tx, rollout, when_ready(rollout), CONTROLLER, now, Outcome(None))
-    if not seen:
+    if judged is None:
         return rollout
-    judged = report(judges.state(tx, rollout), max(rollout.step, 0), extensions=rollout.extensions)
     signal = _signal(rollout, judged.verdict)
     return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.since)) if signal else rollout
 
@@ -117,15 +109,15 @@ def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) 
     return give_signal(tx, rollout, Signal.ABORT, CONTROLLER, now, Outcome(rollout.verdict, detail=detail))
 
 
-def _consume(tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until: float, judges: Judges, now: datetime) -> Rollout:
+def _consume(
+    tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until: float, judges: Judges, now: datetime
+) -> tuple[Rollout, Report]:
     """Journal what was seen and fold it; set the latency thresholds once the baseline has shown enough.
 
     Raises:
         Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
     """
-    state = judges.state(tx, rollout)
-    for observation in seen:
-        state = observe(state, observation)
+    state = observed(judges.state(tx, rollout), seen)
     judged = report(state, max(rollout.step, 0), extensions=rollout.extensions)
     tx.put(
         JOURNAL,
@@ -146,7 +138,7 @@ def _consume(tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until:
         changed = replace(changed, thresholds=found)
     tx.put(ROLLOUTS, changed)
     judges.keep(changed, state)
-    return publish_rollout(tx, changed, now)
+    return publish_rollout(tx, changed, now), judged
 
 
 def _signal(rollout: Rollout, verdict: JudgeVerdict) -> Signal | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.ports.state import JOURNAL
-from lockgate.stages.deliver.judge import begin, observe, report
+from lockgate.stages.deliver.journal import begun, observed
+from lockgate.stages.deliver.judge import report
 from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.world import World
 
@@ -31,10 +32,9 @@ def replay_rollout(world: World, rollout_id: str) -> Replay:
     if not rollout.steps:
         said = f"{rollout_id} had no steps to prove: there was nothing to judge"
         return Replay(rollout_id, 0, same=True, first_difference=None, sentence=said)
-    state = begin(rollout.judge, rollout.steps, sticky=rollout.unit != "request")
+    state = begun(rollout)
     for row in rows:
-        for observation in row.observations:
-            state = observe(state, observation)
+        state = observed(state, row.observations)
         judged = report(state, max(row.step, 0), extensions=row.extensions)
         if judged.verdict is not row.verdict or dict(judged.evidence) != row.evidence:
             said = f"row {row.seq} says {row.verdict.value}, the replay says {judged.verdict.value}, or their e-values differ"

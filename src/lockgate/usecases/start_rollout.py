@@ -14,7 +14,7 @@ from lockgate.domain.rollouts import Phase, Plan, Rollout, Strategy
 from lockgate.kernel.errors import Conflict, Refused
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import ROLLOUTS, VERSIONS, Reader, Writer
-from lockgate.stages.deliver.judge import begin
+from lockgate.stages.deliver.journal import begun
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of, version_of
 from lockgate.usecases.publish_routes import publish_rollout
@@ -62,7 +62,7 @@ def open_rollout(
     plan = plan or environment_of(tx, version.model, environment).plan
     compared = plan.strategy is not Strategy.REPLACE and baseline is not None and environment == PRODUCTION
     if compared:
-        begin(plan.judge, plan.steps, sticky=plan.unit != "request")
+        begun(plan)
     rollout = Rollout(
         id=new_id("rollout"),
         model=version.model,

@@ -12,9 +12,6 @@ from lockgate.domain.rollouts import Rollout
 from lockgate.ports.state import REQUESTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
 from lockgate.usecases.find_rollouts import rollouts_under_way
-from lockgate.usecases.live_workers import live_workers
-
-__all__ = ["Live", "entered_stage", "live_models", "live_workers", "trials_in_production", "waiting_requests"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,16 +45,18 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
-    from lockgate.entrypoints.reading.live import live_models, live_workers, waiting_requests
-    from lockgate.ports.state import MODELS, ROUTES
+    from lockgate.entrypoints.reading.live import live_models, waiting_requests
+    from lockgate.ports.state import MODELS
+    from lockgate.usecases.live_workers import live_workers
+    from lockgate.usecases.publish_routes import route_table
 
     now = session.world.clock.now()
     with session.world.state.read() as tx:
         told = live_models(tx, [model.name for model in tx.find(MODELS)])
         waiting = waiting_requests(tx)
         workers = live_workers(tx, now)
-        published = tx.get(ROUTES, "current")
-    up_to_date = sum(published is None or one.revision >= published.table.revision for one in workers)
+        revision = route_table(tx).revision
+    up_to_date = sum(one.revision >= revision for one in workers)
 
     def show() -> None:
         rows = [
