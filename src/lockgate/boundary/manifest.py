@@ -56,13 +56,15 @@ class Lineage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
-    runtime: str  # onnx
+    runtime: str  # onnx, sklearn, xgboost, lightgbm, torch, river, mlflow, python, graph
     files: tuple[File, ...]
     signature: Signature
     golden: Golden
     lineage: Lineage
     format: str = FORMAT
     environment: dict[str, str] = {}  # library → version that made it
+    options: dict[str, Any] = {}  # how its runtime calls the model; each runtime says which it knows
+    requirements: tuple[str, ...] = ()  # pinned: a virtual environment of its own; none: that of the server
 
     def file(self, name: str) -> File:
         for file in self.files:
@@ -92,7 +94,7 @@ def decode(content: bytes, digest: str) -> Manifest:
     return manifest
 
 
-def verify(content: bytes, digest: str, what: str) -> None:
+def verify(content: bytes | memoryview, digest: str, what: str) -> None:
     found = digest_bytes(content)
     if found != digest:
         raise Corrupt(f"{what}: expected {digest}, found {found}", hint="Restore the artifact; it was altered or damaged.")

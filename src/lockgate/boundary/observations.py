@@ -35,6 +35,10 @@ class Cell(msgspec.Struct, frozen=True):
     units: tuple[UnitOutcome, ...] = ()  # in the order of completion; only while a rollout with a sticky unit runs
     first_at: float = 0.0  # Unix seconds
     last_at: float = 0.0
+    shadow: bool = False  # nobody got these answers; they were paired with those that were given
+    agreed: int = 0
+    disagreed: int = 0
+    deltas: dict[int, int] = {}  # boundary.histogram counts of the paired scores' absolute difference
 
 
 class Feedback(msgspec.Struct, frozen=True):

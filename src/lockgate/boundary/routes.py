@@ -33,6 +33,13 @@ class Role(StrEnum):
     PINNED = "pinned"  # answers only when asked for by its version (Staging)
 
 
+class OnFailure(StrEnum):
+    """Who answers when the version that was assigned fails. The failure is that version's in either case."""
+
+    CHAMPION = "champion"
+    ERROR = "error"
+
+
 class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     digest: str  # of the package's manifest
@@ -50,6 +57,31 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quantiles: tuple[float, ...]
     champion: tuple[float, ...]  # seconds
     canary: tuple[float, ...]  # seconds
+
+
+class Shadow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A version that is asked too and whose answers nobody gets; they are paired with the answers that were given.
+
+    It is asked for those units whose key falls into its share: by the same hash as arms, so that shares grow without a flip.
+    """
+
+    version: int
+    digest: str
+    share: float = 1.0  # 0..1
+    threshold: float | None = None  # two scores agree when both are on the same side of it; without one, when they are close
+    tolerance: float = 1e-6
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Requests whose header (or whose field, in all rows) has one of the values are answered by this version.
+
+    The first rule that matches wins, before any hash. What a rule sends is no evidence: the caller chose.
+    """
+
+    version: int
+    values: tuple[str, ...]
+    header: str | None = None
+    field: str | None = None
 
 
 def is_true(label: float) -> bool:
@@ -90,6 +122,11 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str = "request"  # request | header:NAME | field:NAME
     rollout: str | None = None
     thresholds: Thresholds | None = None
+    shadows: tuple[Shadow, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    on_failure: OnFailure = OnFailure.CHAMPION
+    timeout: float = 10.0  # seconds from arrival within which an answer is worth giving
+    redacted: tuple[str, ...] = ()  # inputs that no record keeps
 
     @property
     def champion(self) -> Arm | None:
@@ -108,4 +145,5 @@ class RouteTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((route for route in self.routes if route.model == model), None)
 
     def digests(self) -> frozenset[str]:
-        return frozenset(arm.digest for route in self.routes for arm in route.arms)
+        arms = {arm.digest for route in self.routes for arm in route.arms}
+        return frozenset(arms | {shadow.digest for route in self.routes for shadow in route.shadows})

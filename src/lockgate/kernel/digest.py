@@ -16,7 +16,7 @@ _CHUNK = 1 << 20
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
-def digest_bytes(content: bytes) -> str:
+def digest_bytes(content: bytes | memoryview) -> str:
     return PREFIX + hashlib.sha256(content).hexdigest()
 
 

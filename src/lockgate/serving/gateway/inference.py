@@ -29,7 +29,7 @@ from lockgate.serving.protocol.answers import Parameters
 from lockgate.serving.protocol.columns import Array, Batch
 from lockgate.serving.protocol.problems import Answer, problem
 from lockgate.serving.protocol.requests import InferenceRequest, parse
-from lockgate.serving.runtimes.onnx import RuntimeFailure
+from lockgate.serving.runtimes.model import RuntimeFailure
 
 UNASSIGNED = Revision()  # what ids and records of answers carry that no table assigned
 

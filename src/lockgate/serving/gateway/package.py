@@ -9,8 +9,9 @@ from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import InvalidInput, Refused
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
-from lockgate.serving.runtimes.onnx import OnnxModel
+from lockgate.serving.runtimes.model import Model
 from lockgate.serving.runtimes.package import read
+from lockgate.serving.runtimes.registry import load_model
 from lockgate.serving.runtimes.scores import Scorer
 
 
@@ -21,7 +22,7 @@ class Package:
     decoder: Decoder
     encoder: Encoder
     scorer: Scorer
-    model: OnnxModel
+    model: Model
 
 
 def load(artifacts: Path, digest: str) -> Package:
@@ -31,9 +32,9 @@ def load(artifacts: Path, digest: str) -> Package:
         NotFound, Corrupt, Invalid: see runtimes.package.read. RuntimeFailure: the runtime cannot load it, or raises on its
         golden rows. Refused: its golden rows come out otherwise than they should.
     """
-    manifest, content = read(artifacts, digest)
+    manifest, files = read(artifacts, digest)
     signature = manifest.signature
-    package = Package(digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), OnnxModel(content, signature))
+    package = Package(digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), load_model(manifest, files))
     check_golden(package)
     return package
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import onnxruntime
-from numpy.typing import NDArray
 
-from lockgate.boundary.manifest import Signature, names
-from lockgate.kernel.errors import Invalid, LockgateError
+from lockgate.boundary.manifest import Manifest, Signature, names
+from lockgate.kernel.errors import Invalid
+from lockgate.serving.runtimes.model import Array, RuntimeFailure
+from lockgate.serving.runtimes.package import Files
 
-Array = NDArray[Any]
+_SUFFIX = ".onnx"
 _SILENT = 4  # what goes wrong is raised, counted and recorded; the library need not print it as well
 
 
-class RuntimeFailure(LockgateError):
-    """The runtime could not load the model or raised on a request."""
+def load(manifest: Manifest, files: Files) -> OnnxModel:
+    return OnnxModel(bytes(files[files.only(_SUFFIX)]), manifest.signature)
 
 
 class OnnxModel:

@@ -2,49 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from lockgate.boundary.manifest import File, Manifest, decode, verify
+from lockgate.boundary.manifest import Manifest, decode, verify
 from lockgate.kernel.digest import PREFIX
 from lockgate.kernel.errors import Invalid, NotFound
 
-RUNTIME = "onnx"
-_SUFFIX = ".onnx"
+
+class Files(Mapping[str, memoryview]):
+    """The content of each file by its name, mapped into memory and verified; `path` says where it lies (under its digest)."""
+
+    def __init__(self, artifacts: Path, manifest: Manifest) -> None:
+        self._paths = {file.name: _path(artifacts, file.digest) for file in manifest.files}
+        self._contents = {file.name: _mapped(self._paths[file.name], file.name, file.digest) for file in manifest.files}
+        for file in manifest.files:
+            verify(self._contents[file.name], file.digest, file.name)
+
+    def __getitem__(self, name: str) -> memoryview:
+        try:
+            return self._contents[name]
+        except KeyError:
+            raise Invalid(f"the package has no file {name!r}; it has {', '.join(self._contents)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contents)
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    def path(self, name: str) -> Path:
+        self[name]
+        return self._paths[name]
+
+    def only(self, suffix: str) -> str:
+        """The name of the one file that ends so.
+
+        Raises:
+            Invalid: none does, or several do.
+        """
+        names = [name for name in self if name.endswith(suffix)]
+        if len(names) != 1:
+            raise Invalid(f"{len(names)} files of the package end in {suffix}, one expected")
+        return names[0]
 
 
-def read(artifacts: Path, digest: str) -> tuple[Manifest, bytes]:
-    """The manifest behind `digest` and the content of its model file; all files of the package are verified.
+def read(artifacts: Path, digest: str) -> tuple[Manifest, Files]:
+    """The manifest behind `digest` and its files, all of them verified.
 
     artifacts: folder with a file `ab/cdef…` for the digest `sha256:abcdef…`.
 
     Raises:
-        NotFound: a file is missing. Corrupt: its bytes are not those of its digest. Invalid: it is no package that can run here.
+        NotFound: a file is missing. Corrupt: its bytes are not those of its digest. Invalid: it is no package.
     """
-    manifest = decode(_content(artifacts, digest, "the manifest"), digest)
-    contents = {file.name: _verified(artifacts, file) for file in manifest.files}
-    return manifest, contents[_model_file(manifest).name]
+    manifest = decode(bytes(_mapped(_path(artifacts, digest), "the manifest", digest)), digest)
+    return manifest, Files(artifacts, manifest)
 
 
-def _model_file(manifest: Manifest) -> File:
-    if manifest.runtime != RUNTIME:
-        raise Invalid(f"runtime {manifest.runtime!r} found, {RUNTIME!r} expected", hint="Upgrade lockgate.")
-    models = [file for file in manifest.files if file.name.endswith(_SUFFIX)]
-    if len(models) != 1:
-        raise Invalid(f"{len(models)} files of the package end in {_SUFFIX}, one expected")
-    return models[0]
-
-
-def _verified(artifacts: Path, file: File) -> bytes:
-    content = _content(artifacts, file.digest, file.name)
-    verify(content, file.digest, file.name)
-    return content
-
-
-def _content(artifacts: Path, digest: str, what: str) -> bytes:
+def _path(artifacts: Path, digest: str) -> Path:
     digits = digest.removeprefix(PREFIX)
     if not digits.isalnum():
         raise Invalid(f"{digest[:80]!r} is no digest")
+    return artifacts / digits[:2] / digits[2:]
+
+
+def _mapped(path: Path, what: str, digest: str) -> memoryview:
+    """The file's bytes, shared with every process that maps them: a page is in memory once, and only if somebody looks at it."""
     try:
-        return (artifacts / digits[:2] / digits[2:]).read_bytes()
+        with path.open("rb") as file:
+            empty = not file.seek(0, 2)
+            return memoryview(b"") if empty else memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
     except OSError as error:
         raise NotFound(f"{what}: artifact {digest} cannot be read: {error.strerror}") from error

@@ -1,0 +1,65 @@
+"""Which runtime loads which package, and where it may run. Each is an island: its library is imported when a package needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+from lockgate.boundary.manifest import Manifest
+from lockgate.kernel.errors import Invalid
+from lockgate.serving.runtimes.model import Model, RuntimeFailure
+from lockgate.serving.runtimes.package import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """module: has `load(manifest, files) -> Model`. inline: trusted and quick enough for the worker's own process.
+
+    extra: what `pip install 'lockgate[EXTRA]'` brings its library; None if it needs none.
+    """
+
+    module: str
+    inline: bool = False
+    extra: str | None = None
+
+
+_HERE = "lockgate.serving.runtimes"
+RUNTIMES: dict[str, Runtime] = {
+    "onnx": Runtime(f"{_HERE}.onnx", inline=True),
+    "sklearn": Runtime(f"{_HERE}.sklearn", extra="skops"),
+    "xgboost": Runtime(f"{_HERE}.xgboost", extra="xgboost"),
+    "lightgbm": Runtime(f"{_HERE}.lightgbm", extra="lightgbm"),
+    "torch": Runtime(f"{_HERE}.torch", extra="torch"),
+    "river": Runtime(f"{_HERE}.river", extra="river"),
+    "mlflow": Runtime(f"{_HERE}.mlflow", extra="mlflow"),
+    "python": Runtime(f"{_HERE}.python"),
+}
+
+
+def runtime_of(manifest: Manifest) -> Runtime:
+    """Raises Invalid if there is no such runtime."""
+    runtime = RUNTIMES.get(manifest.runtime)
+    if runtime is None:
+        known = ", ".join(RUNTIMES)
+        raise Invalid(f"runtime {manifest.runtime!r} found, one of {known} expected", hint="Upgrade lockgate.")
+    return runtime
+
+
+def load_model(manifest: Manifest, files: Files) -> Model:
+    """The package's model, loaded in this process.
+
+    Raises:
+        RuntimeFailure: its library is missing, or cannot load it. Invalid: the package is not what its runtime expects.
+    """
+    runtime = runtime_of(manifest)
+    try:
+        module = import_module(runtime.module)
+    except ImportError as error:
+        extra = runtime.extra or manifest.runtime
+        raise RuntimeFailure(
+            f"runtime {manifest.runtime!r} cannot be imported: {error}", hint=f"Install it: pip install 'lockgate[{extra}]'"
+        ) from error
+    load = cast("Callable[[Manifest, Files], Model]", module.load)
+    return load(manifest, files)
