@@ -7,10 +7,10 @@ DATA_PORT ?= 7080
 LOCK   := requirements/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format up bench lock clean
+.PHONY: help demo test torch check format up bench bench-serve lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml
 	@$(PYTHON) tools/setup.py $(VENV) requirements/demo.txt
@@ -25,6 +25,12 @@ demo: $(VENV)/.demo ## tell the whole story on the flights of 2013 (report in .d
 
 test: check ## run every test and check that CI runs
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+$(VENV)/.torch: $(VENV)/.dev requirements/torch.txt
+	@$(PYTHON) tools/setup.py $(VENV) requirements/torch.txt
+	@touch $@
+
+torch: $(VENV)/.torch ## install PyTorch for CPUs (Linux, x86-64, Python 3.11), without which its tests are skipped
 
 check: $(VENV)/.dev ## lint, types, floors
 	@$(BIN)/ruff check .
@@ -42,8 +48,11 @@ up: $(VENV)/.demo ## start a server on the home .lockgate: pages on http://127.0
 bench: $(VENV)/.dev ## run the benchmarks
 	@$(BIN)/python -m benchmarks
 
+bench-serve: $(VENV)/.dev ## measure the data plane beside other model servers (about 2 hours; needs wrk; environments in .bench; ARGS=)
+	@$(BIN)/python -m benchmarks.serving $(ARGS)
+
 lock: $(VENV)/.dev ## compile the pinned, hashed requirements anew
 	@$(PYTHON) tools/lock.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo .lockgate .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench .demo .lockgate .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,7 +21,10 @@ class PackageState(msgspec.Struct, frozen=True):
 
 
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """`worker` is the place (slot) that the process fills, `incarnation` the process itself: a restart changes it."""
+    """`worker` is the place (slot) that the process fills, `incarnation` the process itself: a restart changes it.
+
+    leaving: it answers no more than what it has in its hands; nobody need wait for it.
+    """
 
     worker: str
     incarnation: str
@@ -29,3 +32,4 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     applied_at: float  # Unix seconds at which `revision` took effect in this worker
     packages: dict[str, PackageState]
     rss_bytes: int = 0
+    leaving: bool = False

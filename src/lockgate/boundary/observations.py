@@ -3,6 +3,9 @@
 A worker closes a block every 200 ms while there is traffic. A block has an id (worker, incarnation, sequence), so that sending it
 twice counts once. Its cells are counted under the revision by which each request was *assigned*, never the one at completion; no
 cell spans two revisions, so one routing weight belongs to each cell.
+
+A worker that was killed is told of by another one, in one last block under the dead one's id: what it had counted and not told,
+and the requests that it had in its hands, as failures of kind `aborted`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from lockgate.boundary.routes import Revision
 FAILED = 1  # bit 0 of a unit's outcome; bit 1 + i says that quantile i's threshold was exceeded
 
 
-class UnitOutcome(msgspec.Struct, frozen=True, array_like=True):
+class UnitOutcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One completed request of one unit: its key (the unit under the rollout's salt) and what happened, as bits."""
 
     key: int
@@ -28,7 +31,7 @@ class Cell(msgspec.Struct, frozen=True):
     version: int
     revision: Revision
     completed: int  # answered or failed; shed and malformed requests are not among them
-    failures: dict[str, int]  # kind (error, timeout, shape, …) → count
+    failures: dict[str, int]  # kind (error, timeout, output, aborted, …) → count
     latency: dict[int, int]  # boundary.histogram counts of the runtime's time, without queueing
     thresholds_id: int = 0
     exceeded: tuple[int, ...] = ()  # for each quantile: requests above the arm's threshold
@@ -69,6 +72,8 @@ class Block(msgspec.Struct, frozen=True):
     shed: int = 0  # 429
     unassigned: int = 0  # answered, but not assigned by the table (unit missing, an arm not ready): no evidence
     cells_dropped: int = 0  # cells that found no room while the control plane was away
+    records_lost: int = 0  # records that a killed worker had not written yet
+    requests_lost: int = 0  # requests that found no room in the worker's book: they are in no cell
 
     @property
     def id(self) -> tuple[str, str, int]:

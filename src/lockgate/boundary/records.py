@@ -18,24 +18,52 @@ from lockgate.boundary.routes import Revision
 HEADER = struct.Struct(">II")
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
-    """One request: all its rows. `inputs` are columns, in the order of the signature; failures have no scores."""
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One version tried with one request: all its rows.
+
+    inputs: columns, in the order of the signature; None in place of one that the route redacts. scores: none if it failed.
+    failure: its kind, and after a colon the reason. What was refused for lack of room is of kind `shed`, and of version 0.
+    pair: of a shadow's answer: the first prediction id of the answer that was given, if one was. Nobody got what a shadow said.
+    """
 
     prediction_ids: tuple[str, ...]
     model: str
     version: int
     revision: Revision
     answered_at: float  # Unix seconds
-    inputs: dict[str, list[Any]]
+    inputs: dict[str, list[Any] | None]
     scores: tuple[float, ...]
     failure: str | None = None
+    pair: str | None = None
+    shadow: bool = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody got these scores."""
+        return self.failure is None and not self.shadow and len(self.scores) > 0
 
 
-_encoder = msgspec.msgpack.Encoder()
+def _plain(value: Any) -> Any:
+    """Arrays as lists.
+
+    Raises:
+        TypeError: it is nothing that MessagePack can hold.
+    """
+    try:
+        return value.tolist()
+    except AttributeError as error:
+        raise TypeError(f"a {type(value).__name__} cannot be kept in a record") from error
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain)
 _decoder = msgspec.msgpack.Decoder(Record)
 
 
 def frame(record: Record) -> bytes:
+    """
+    Raises:
+        TypeError: a value cannot be encoded. ValueError: a text is not Unicode.
+    """  # noqa: D212 - there is nothing else to say
     payload = _encoder.encode(record)
     return HEADER.pack(len(payload), crc32(payload)) + payload
 

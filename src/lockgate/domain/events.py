@@ -38,6 +38,9 @@ class Action(StrEnum):
     TRIGGER_FIRED = "watch:trigger:fired"
     TRIGGER_SUPPRESSED = "watch:trigger:suppressed"
     DEPLOYMENT_SET = "project:deployment:set"
+    ANSWERS_SET = "project:answers:set"
+    TOKEN_CREATED = "access:token:created"
+    TOKEN_REVOKED = "access:token:revoked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ class Packaged:
 
     files: name → content of what the runtime loads.
     environment: library → version that made it.
+    options, requirements: as manifests keep them.
+    notes: what whoever reads the run should know of the form that the model got.
     reference: the distribution of the training features and of the predictions, as `stages.watch.reference` encodes it.
     evaluation: an encoded `domain.evaluation.Evaluation`.
     held_out: the features of the evaluation's rows, by column, so that other versions can be asked about the same rows; empty
@@ -28,3 +30,6 @@ class Packaged:
     reference: bytes
     evaluation: bytes
     held_out: dict[str, list[Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
+from lockgate.boundary.routes import OnFailure
 from lockgate.domain.rollouts import Plan
 
 
@@ -23,9 +24,37 @@ class ApprovalPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficRule:
+    """Requests whose header (or whose field, in all rows) has one of the values go to one version, before any share is looked at.
+
+    to: a version's number, or the version that stands in Staging at the time.
+    """
+
+    values: tuple[str, ...]
+    to: int | Literal["staging"]
+    header: str | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How requests are answered, whichever version answers.
+
+    on_failure: who answers when the version that was assigned fails. timeout: seconds. redacted: inputs that no record keeps.
+    rules: the first that matches wins.
+    """
+
+    on_failure: OnFailure = OnFailure.CHAMPION
+    timeout: float = 10.0
+    redacted: tuple[str, ...] = ()
+    rules: tuple[TrafficRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     plan: Plan = field(default_factory=Plan)
     approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    answers: Answers = field(default_factory=Answers)
 
 
 @dataclass(frozen=True, slots=True)

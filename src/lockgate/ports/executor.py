@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -59,6 +59,17 @@ class CallStep(Work, frozen=True, tag="step", kw_only=True):
     arguments: dict[str, Source]
 
 
+class Packing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model is to be packaged: what the project file says (see stages.build.spec.PackageSpec).
+
+    natives: library → `module:function` that puts its models into the library's own format (see `ports.natives`).
+    """
+
+    runtime: Literal["auto", "onnx", "native"] = "auto"
+    requirements: tuple[str, ...] = ()
+    natives: dict[str, str] = {}
+
+
 class PackageModel(Work, frozen=True, tag="package", kw_only=True):
     """Have `packager` (`module:function`) make a package. The Split is the one among `inputs`, which the model step was given."""
 
@@ -67,6 +78,7 @@ class PackageModel(Work, frozen=True, tag="package", kw_only=True):
     inputs: tuple[Value, ...]
     evaluation: Value
     event: LabelEvent | None
+    packing: Packing = Packing()
 
 
 AnyWork = RunCommand | LoadData | CallStep | PackageModel

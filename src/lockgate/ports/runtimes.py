@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from lockgate.boundary.manifest import Signature
+from lockgate.boundary.manifest import Manifest
 
 
 class Runtime(Protocol):
@@ -14,8 +14,8 @@ class Runtime(Protocol):
         """As manifests name it."""
         ...
 
-    def scores(self, files: Mapping[str, bytes], signature: Signature, columns: Mapping[str, Sequence[Any]]) -> Sequence[float]:
-        """The score of each row; `columns` are the inputs by name.
+    def scores(self, manifest: Manifest, files: Mapping[str, bytes], columns: Mapping[str, Sequence[Any]]) -> Sequence[float]:
+        """The score of each row. files: the package's, by name. columns: its inputs, by name.
 
         Raises:
             Invalid: the files cannot be loaded, or the rows cannot be answered.

@@ -116,7 +116,7 @@ def _parse(document: Document, model: type[SomeSpec]) -> tuple[SomeSpec | None, 
 def _contradictions(document: Document, folder: Path) -> list[Fault]:
     """What no part of the file can see by itself. Looks at what could be read, so that these come with all the others."""
     whole = _mapping(document.value)
-    found = [*_names_used_twice(whole), *_events_not_declared(whole)]
+    found = [*_names_used_twice(whole), *_events_not_declared(whole), *_watched_and_redacted(whole)]
     faults = [Fault(spell(path), message, document.file, document.line(path)) for path, message in found]
     for path, file in _missing_files(whole, folder):
         beside = [one.relative_to(folder).as_posix() for one in (folder / file).parent.glob(f"*{Path(file).suffix}")]
@@ -153,6 +153,15 @@ def _events_not_declared(whole: dict[str, Any]) -> _Found:
     if "performance_drop" in _mapping(_mapping(whole.get("watch")).get("on")):
         found.append((("watch", "on", "performance_drop"), needed))
     return found
+
+
+def _watched_and_redacted(whole: dict[str, Any]) -> _Found:
+    redacted = _mapping(_mapping(whole.get("environments")).get("production")).get("redact")
+    watched = _mapping(_mapping(whole.get("watch")).get("drift")).get("features")
+    if not isinstance(redacted, list) or not isinstance(watched, list):
+        return []
+    message = "is redacted in environments.production.redact: what no record keeps cannot be watched"
+    return [(("watch", "drift", "features", index), message) for index, name in enumerate(watched) if name in redacted]
 
 
 def _contract_files(document: Document, folder: Path) -> dict[str, str]:

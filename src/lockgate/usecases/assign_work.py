@@ -6,7 +6,18 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from lockgate.ports.executor import AnyWork, CallStep, Constant, Dataset, LoadData, PackageModel, RunCommand, Source, Value
+from lockgate.ports.executor import (
+    AnyWork,
+    CallStep,
+    Constant,
+    Dataset,
+    LoadData,
+    PackageModel,
+    Packing,
+    RunCommand,
+    Source,
+    Value,
+)
 from lockgate.stages.build.pipeline.graph import EVALUATION, MODEL
 from lockgate.stages.build.pipeline.tasks import Task, TaskKind
 from lockgate.usecases.build_world import BuildWorld
@@ -42,7 +53,13 @@ def work_of(task: Task, prepared: Prepared, build: BuildWorld, outputs: Mapping[
         inputs=tuple(Value(outputs[name]) for name in task.inputs if name not in (MODEL, EVALUATION)),
         evaluation=Value(outputs[EVALUATION]),
         event=prepared.project.label_event,
+        packing=_packing(prepared, build),
     )
+
+
+def _packing(prepared: Prepared, build: BuildWorld) -> Packing:
+    asked = prepared.project.build.package
+    return Packing(runtime=asked.runtime, requirements=asked.requirements, natives=dict(build.natives))
 
 
 def _source(prepared: Prepared, name: str, outputs: Mapping[str, str]) -> Source:

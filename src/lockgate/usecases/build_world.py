@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lockgate.ports.datasets import Datasets
 from lockgate.ports.executor import Executors, Values
@@ -16,7 +17,8 @@ from lockgate.ports.source import Source
 class BuildWorld:
     """packager, checker: functions as `module:function`, called in a worker.
 
-    packager: (model, split, evaluation, label event or None) → domain.packages.Packaged.
+    packager: (model, split, evaluation, label event or None, ports.executor.Packing) → domain.packages.Packaged.
+    natives: library → function that puts its models into the library's own format, for the packager (see `ports.natives`).
     checker: (frame, contract) → a sentence for each rule that is broken.
     runtimes: what a stored package is asked with before it is registered, and the champion about the candidate's held-out rows.
     """
@@ -30,3 +32,4 @@ class BuildWorld:
     packager: str
     checker: str
     runtimes: tuple[Runtime, ...] = ()
+    natives: Mapping[str, str] = field(default_factory=dict)

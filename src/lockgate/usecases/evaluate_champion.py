@@ -45,7 +45,7 @@ def evaluate_champion(world: World, runtimes: Iterable[Runtime], model: str, can
 def _asked(runtime: Runtime, artifacts: ArtifactStore, manifest: Manifest, candidate: Packaged) -> Evaluation:
     files = {file.name: artifacts.get(file.digest) for file in manifest.files}
     columns = {name: candidate.held_out[name] for name in names(manifest.signature.inputs)}
-    scores = runtime.scores(files, manifest.signature, columns)
+    scores = runtime.scores(manifest, files, columns)
     rows = evaluation.decode(candidate.evaluation)
     return Evaluation(rows.ids, list(scores), rows.label, rows.slices)
 

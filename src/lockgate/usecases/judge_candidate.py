@@ -13,7 +13,7 @@ from lockgate.domain import evaluation
 from lockgate.domain.evaluation import Evaluation
 from lockgate.domain.packages import Packaged
 from lockgate.domain.runs import Run
-from lockgate.domain.verdicts import GateVerdict
+from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.kernel.errors import Invalid
 from lockgate.ports.artifacts import ArtifactStore
 from lockgate.ports.runtimes import Runtime
@@ -53,6 +53,8 @@ def candidate_of(world: World, run: Run, content: bytes) -> Candidate:
         golden=packaged.golden,
         lineage=Lineage(run.id, run.commit, run.dirty, run.author, run.data, run.params),
         environment=packaged.environment,
+        options=packaged.options,
+        requirements=packaged.requirements,
     )
     return Candidate(
         digest=world.artifacts.put(manifest.encode(made)),
@@ -71,7 +73,14 @@ def judge_candidate(world: World, runtimes: Iterable[Runtime], project: Project,
     """The run with its metrics and the verdict of each gate; its `error` names the gates that did not pass, if any."""
     event = project.label_event
     champion = evaluate_champion(world, runtimes, run.model, candidate.packaged)
-    results = judge_gates(project.gates.quality, candidate.evaluation, champion, event)
+    results = _noted(candidate.packaged) + judge_gates(project.gates.quality, candidate.evaluation, champion, event)
     missed = [one for one in results if one.verdict is not GateVerdict.PASS]
     error = "; ".join(f"gate {one.gate}: {one.rule}: {one.verdict.value}, {one.detail}" for one in missed) or None
     return replace(run, metrics=metrics(candidate.evaluation, event), gates=results, error=error)
+
+
+def _noted(packaged: Packaged) -> tuple[GateResult, ...]:
+    """What the packager had to say, where everybody looks: a model that became slower should surprise nobody."""
+    if not packaged.notes:
+        return ()
+    return (GateResult("package", f"runs as {packaged.runtime}", GateVerdict.PASS, "; ".join(packaged.notes)),)

@@ -15,12 +15,12 @@ from lockgate.ports.source import Revision
 from lockgate.project.load import FILE, Project, load
 from lockgate.stages.build.pipeline.closure import Closure, Closures
 from lockgate.stages.build.pipeline.fingerprint import ALWAYS, code_parts, library_parts, param_parts
-from lockgate.stages.build.pipeline.graph import Graph, read_graph
+from lockgate.stages.build.pipeline.graph import MODEL, Graph, read_graph
 from lockgate.stages.build.pipeline.modules import open_modules
 from lockgate.stages.build.pipeline.tasks import Task, TaskKind, tasks_of
 from lockgate.usecases.build_world import BuildWorld
 
-_CHECKED_WITH, _PACKAGED_WITH = ("pandera",), ("lockgate", "onnx", "skl2onnx")
+_CHECKED_WITH, _PACKAGED_WITH = ("pandera",), ("lockgate", "onnx", "skl2onnx", "skops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,9 @@ class _Depends:
     def _package(self) -> dict[str, str]:
         event = self.project.label_event
         judged = f"{event.event} at {event.threshold:g}" if event else "none"
-        parts = {"code packager": self.build.packager, "param judged event": judged}
-        return parts | library_parts(_PACKAGED_WITH, self.versions)
+        asked = digest_json(self.project.build.package.model_dump(mode="json"))
+        parts = {"code packager": self.build.packager, "param judged event": judged, "param package": asked}
+        return parts | library_parts({*_PACKAGED_WITH, *self.closures[MODEL].libraries}, self.versions)
 
 
 def with_folder(prepared: Prepared) -> Project:

@@ -1,4 +1,4 @@
-"""Bring the route table in line with what stands in which stage: part of every transaction that moves a stage or a rollout."""
+"""Bring the route table in line with what stands where and how it is to answer: part of every transaction that changes these."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lockgate.ports.state import ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Re
 from lockgate.stages.deliver.rollout import weight
 from lockgate.stages.deliver.routes import route
 from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_things import environment_of
 
 _PAGE = 20  # rollouts
 
@@ -53,7 +54,8 @@ def desired_route(tx: Reader, model: str) -> Route | None:
         *tx.find(VERSIONS, model=model, stage=Stage.PRODUCTION.value),
         *tx.find(VERSIONS, model=model, stage=Stage.STAGING.value),
     ]
-    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model))
+    answers = environment_of(tx, model, PRODUCTION).answers
+    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model), answers)
 
 
 def retained_version(tx: Reader, model: str) -> ModelVersion | None:

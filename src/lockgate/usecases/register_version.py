@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import to_builtins
+
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage, Vote
@@ -14,6 +16,8 @@ from lockgate.domain.runs import Run, RunStatus
 from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, Writer
 from lockgate.usecases.decide_request import decide
 from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_things import environment_of
+from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.request_transition import open_request
 from lockgate.usecases.world import World
 
@@ -66,10 +70,22 @@ def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
 
 
 def remember_project(tx: Writer, project: ProjectRecord, actor: Actor, now: datetime) -> None:
-    """Keep what the project file says; switching between a person's go and the evidence's go is an event of its own."""
+    """Keep what the project file says, and let the model be answered by it.
+
+    Switching between a person's go and the evidence's go, and answering otherwise than before, are events of their own.
+    """
     before = tx.get(PROJECTS, project.model)
+    answered = environment_of(tx, project.model, PRODUCTION).answers
     tx.put(PROJECTS, project)
+    answers = environment_of(tx, project.model, PRODUCTION).answers
     if before is None or before.deployment is not project.deployment:
-        details = {"from": before.deployment.value if before else None, "to": project.deployment.value}
-        happened = Happened(Action.DEPLOYMENT_SET, actor.name, actor.authenticated, now, project.model, project.model)
-        tx.record(replace(happened, details=details))
+        deployed = before.deployment.value if before else None
+        tx.record(_set(Action.DEPLOYMENT_SET, project, actor, now, deployed, project.deployment.value))
+    if answers != answered:
+        tx.record(_set(Action.ANSWERS_SET, project, actor, now, to_builtins(answered), to_builtins(answers)))
+        publish_routes(tx, project.model)
+
+
+def _set(action: Action, project: ProjectRecord, actor: Actor, now: datetime, before: object, after: object) -> Happened:
+    details = {"from": before, "to": after}
+    return Happened(action, actor.name, actor.authenticated, now, project.model, project.model, details=details)

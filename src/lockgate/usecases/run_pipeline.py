@@ -21,6 +21,7 @@ from lockgate.ports.state import RUNS
 from lockgate.stages.build.pipeline.plan import Intent
 from lockgate.stages.build.pipeline.tasks import TaskKind
 from lockgate.usecases.build_world import BuildWorld
+from lockgate.usecases.check_named_inputs import check_named_inputs
 from lockgate.usecases.execute_tasks import Execution, OnProgress
 from lockgate.usecases.judge_candidate import Candidate, candidate_of, judge_candidate
 from lockgate.usecases.mark_interrupted import mark_interrupted
@@ -126,6 +127,7 @@ def _carry_out(
 def _decide(world: World, build: BuildWorld, prepared: Prepared, run: Run, candidate: Candidate, actor: Actor) -> Run:
     if build.runtimes:  # as it lies in the store now, not as it was in memory
         verify_package(world.artifacts, candidate.digest, build.runtimes)
+    check_named_inputs(world, prepared.project, candidate.packaged.signature)
     judged = judge_candidate(world, build.runtimes, prepared.project, run, candidate)
     if judged.error is not None:
         return _end(world, judged, RunStatus.REFUSED, judged.error, actor)

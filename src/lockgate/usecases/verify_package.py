@@ -31,7 +31,7 @@ def verify_package(artifacts: ArtifactStore, digest: str, runtimes: Iterable[Run
     runtime = next((one for one in runtimes if one.name == manifest.runtime), None)
     if runtime is None:
         raise Invalid(f"package {short(digest)} runs on {manifest.runtime!r}, for which there is no runtime here")
-    parity = verify(manifest.golden, runtime.scores(files, manifest.signature, manifest.golden.inputs))
+    parity = verify(manifest.golden, runtime.scores(manifest, files, manifest.golden.inputs))
     if not parity.holds:
         raise Refused(f"package {short(digest)} does not answer as the original did: {parity}", hint="Package the model anew.")
     return VerifiedPackage(manifest, parity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lockgate.integrations.git.source import GitSource
+from lockgate.integrations.local.asked import AskedRuntime
 from lockgate.integrations.local.datasets import LocalDatasets
 from lockgate.integrations.local.executor import LocalExecutors
 from lockgate.integrations.local.libraries import LocalLibraries
@@ -14,6 +15,13 @@ from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
 
 PACKAGER = "lockgate.integrations.sklearn.package:package"
+NATIVES = {library: f"lockgate.integrations.{library}.native:native" for library in ("xgboost", "lightgbm", "river", "torch")} | {
+    # What a pipeline declares: see `lockgate.torch_model` and its neighbours.
+    f"lockgate.integrations.{island}.model": f"lockgate.integrations.{island}.native:native"
+    for island in ("torch", "mlflow", "python", "graph")
+}
+# What the data plane runs in processes of its own; it is asked there.
+ASKED = ("sklearn", "xgboost", "lightgbm", "torch", "river", "mlflow", "python", "graph")
 CHECKER = "lockgate.integrations.pandera.check:check"
 
 
@@ -27,5 +35,6 @@ def build_world(home: Home, world: World) -> BuildWorld:
         libraries=LocalLibraries(),
         packager=PACKAGER,
         checker=CHECKER,
-        runtimes=(OnnxRuntime(),),
+        runtimes=(OnnxRuntime(), *(AskedRuntime(name, home.cache / "venvs") for name in ASKED)),
+        natives=NATIVES,
     )

@@ -80,7 +80,7 @@ from lockgate.boundary.manifest import Golden, Signature, Tensor
 from lockgate.domain.evaluation import Evaluation, encode
 from lockgate.domain.packages import Packaged
 
-def package(model, split, evaluation, event):
+def package(model, split, evaluation, event, packing):
     """The tiny packager: its runtime would be one that knows means."""
     if "refuse" in model:
         raise ValueError("this model cannot be packaged")

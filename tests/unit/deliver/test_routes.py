@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.routes import Role, Route
+from lockgate.boundary.routes import OnFailure, Role, Route, Rule
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.domain.models import ModelVersion, Stage
+from lockgate.domain.projects import Answers, TrafficRule
 from lockgate.domain.rollouts import Phase, Rollout
 from lockgate.stages.deliver.routes import route
 from lockgate.testing import builders as a
@@ -87,3 +89,47 @@ def test_the_route_does_not_depend_on_who_asks_for_it() -> None:
     assert route("m", standing, [replace(trial(Phase.PAUSED, 1), rows=9)], None) == route(
         "m", standing, [trial(Phase.PAUSED, 1)], None
     )
+
+
+def rule(to: Any, value: str = "yes") -> TrafficRule:
+    return TrafficRule((value,), to, header="x-preview")
+
+
+def rules(*asked: TrafficRule, standing: list[ModelVersion], under_way: list[Rollout] | None = None) -> list[tuple[int, str]]:
+    found = route("m", standing, under_way or [], version(9, Stage.ARCHIVED), Answers(rules=asked))
+    assert found is not None
+    return [(one.version, one.values[0]) for one in found.rules]
+
+
+def test_the_route_says_how_requests_are_answered_with_and_without_a_rollout() -> None:
+    asked = Answers(OnFailure.ERROR, 2.0, ("email",), (TrafficRule(("JFK", "LGA"), 1, field="origin"),))
+    for under_way, rollout in (([], None), ([trial(Phase.PROGRESSING, 0)], "rollout-2")):
+        found = route("m", [version(1, Stage.PRODUCTION)], under_way, None, asked)
+        assert found is not None
+        assert found.rollout == rollout
+        assert (found.on_failure, found.timeout, found.redacted) == (OnFailure.ERROR, 2.0, ("email",))
+        assert found.rules == (Rule(1, ("JFK", "LGA"), field="origin"),)
+
+
+def test_a_model_that_is_only_in_staging_is_redacted_too() -> None:
+    found = route("m", [version(1, Stage.STAGING)], [], None, Answers(redacted=("email",)))
+    assert found is not None
+    assert found.redacted == ("email",)
+
+
+def test_rules_keep_their_order_and_lead_to_whatever_is_loaded() -> None:
+    standing = [version(1, Stage.PRODUCTION), version(4, Stage.STAGING)]
+    asked = [rule("staging", "a"), rule(9, "retained"), rule(2, "on trial"), rule(1, "champion"), rule(4, "staged")]
+    expected = [(4, "a"), (9, "retained"), (2, "on trial"), (1, "champion"), (4, "staged")]
+    assert rules(*asked, standing=standing, under_way=[trial(Phase.PROGRESSING, 0)]) == expected
+
+
+def test_a_rule_whose_version_is_not_served_is_left_out_and_the_next_one_holds() -> None:
+    asked = [rule("staging"), rule(7), rule(1)]
+    assert rules(*asked, standing=[version(1, Stage.PRODUCTION)]) == [(1, "yes")]
+
+
+def test_a_version_on_its_way_into_staging_is_not_the_one_in_staging() -> None:
+    standing, under_way = [version(1, Stage.PRODUCTION)], [trial(Phase.PREPARING, -1, "staging")]
+    assert rules(rule("staging"), standing=standing, under_way=under_way) == []
+    assert rules(rule("staging"), standing=[*standing, version(4, Stage.STAGING)], under_way=under_way) == [(4, "yes")]

@@ -156,7 +156,8 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
         ),
         "1: model: is missing",
         (
-            "1: modle: unknown key; model, pipeline, data, params, checks, gates, environments, deployment, watch expected"
+            "1: modle: unknown key; model, pipeline, data, params, checks, package, gates, environments, "
+            "deployment, watch expected"
             " (did you mean 'model'?)"
         ),
         "2: pipeline: there is no file pipelin.py (did you mean 'pipeline.py'?)",

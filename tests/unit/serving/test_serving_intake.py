@@ -13,14 +13,21 @@ from lockgate.serving.gateway.intake import LARGE, Intake, Turned
 LIMIT = 4 * LARGE
 
 
+class Head(dict[str, str]):
+    def get_all(self, key: str) -> list[str]:
+        return [self[key]] if key in self else []
+
+
 @dataclass
 class Caller:
     """Scope and protocol of one request: its headers, and its body in chunks."""
 
     chunks: list[bytes]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Head = field(default_factory=Head)
     method: str = "POST"
     path: str = "/"
+    query_string: str = ""
+    client: str = "127.0.0.1:1"
     taken: int = 0
     stuck: bool = False
 
@@ -38,7 +45,7 @@ class Caller:
 
 
 def announced(size: int, **headers: str) -> Caller:
-    return Caller([b"x" * size], {"content-length": str(size), **headers})
+    return Caller([b"x" * size], Head({"content-length": str(size), **headers}))
 
 
 def chunked(*sizes: int) -> Caller:

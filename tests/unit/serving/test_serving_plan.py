@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
+from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Shadow
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.tally import Tally
-from lockgate.serving.gateway.inference import assign, unit_of_rows
+from lockgate.serving.gateway.assignment import assign, unit_of_rows
 from lockgate.serving.gateway.package import Package
-from lockgate.serving.gateway.plan import Plan, RoutePlan, make_plan
+from lockgate.serving.gateway.plan import Packages, Plan, RoutePlan, make_plan
 from lockgate.serving.protocol.requests import InferenceRequest, parse
 
 REQUEST = parse(b'{"instances": [{"user": "u"}]}')
@@ -27,7 +27,7 @@ def package(name: str) -> Package:
     return cast("Package", name)
 
 
-def new_tally(route: Route, arm: Arm, *, assigned: bool) -> Tally:
+def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
     return Tally(route.model, arm.version, Revision(1, 1), judged=assigned)
 
 
@@ -40,7 +40,7 @@ def plan_of(
     orphaned: bool = False,
 ) -> Plan:
     table = RouteTable(Revision(1, 1), (Route("m", arms, "salt", unit, rollout),))
-    return make_plan(table, {one: package(one) for one in ready}, before or Plan(), new_tally, orphaned=orphaned)
+    return make_plan(table, Packages({one: package(one) for one in ready}, {}), before or Plan(), new_tally, orphaned=orphaned)
 
 
 def answering(plan: Plan, user: str | None, request: InferenceRequest = REQUEST) -> tuple[int, bool] | None:
@@ -117,11 +117,11 @@ def test_the_unit_of_several_rows_is_their_common_value() -> None:
 def test_one_revision_has_one_tally_for_each_arm_however_often_it_is_planned(tmp_path: Path) -> None:
     ledger = Ledger("w", "i", Figures(), 0.0)
 
-    def tally(route: Route, arm: Arm, *, assigned: bool) -> Tally:
+    def tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
         return ledger.tally(table.revision, route, arm, assigned=assigned)
 
     table = RouteTable(Revision(1, 1), (Route("m", (CANARY, CHAMPION), "salt", "header:x", "r"),))
-    packages = {"b": package("b"), "c": package("c")}
+    packages = Packages({"b": package("b"), "c": package("c")}, {})
     first = make_plan(table, packages, Plan(), tally)
     second = make_plan(table, packages, first, tally)
     assert _tallies(first) == _tallies(second)
@@ -132,3 +132,25 @@ def test_one_revision_has_one_tally_for_each_arm_however_often_it_is_planned(tmp
 def _tallies(plan: Plan) -> list[int]:
     routes: list[RoutePlan] = list(plan.routes.values())
     return [id(tally) for route in routes for arm in route.by_version.values() for tally in (arm.tally, arm.aside)]
+
+
+def ruled(*rules: Rule, ready: str = "bc") -> Plan:
+    arms = Arm(2, "c", Role.PINNED), Arm(1, "b", Role.CHAMPION, 1.0)
+    table = RouteTable(Revision(1, 1), (Route("m", arms, rules=rules),))
+    return make_plan(table, Packages({one: package(one) for one in ready}, {}), Plan(), new_tally)
+
+
+def test_a_rule_sends_what_matches_and_what_it_sends_is_no_evidence() -> None:
+    plan = ruled(Rule(2, ("yes", "1"), header="X-Preview"), Rule(2, ("true",), field="frequent"))
+    assert answering(plan, "yes") == (2, False)
+    assert answering(plan, "no") == (1, True)
+    frequent = parse(b'{"instances": [{"frequent": true}, {"frequent": true}]}')
+    mixed = parse(b'{"instances": [{"frequent": true}, {"frequent": false}]}')
+    assert answering(plan, None, frequent) == (2, False)
+    assert answering(plan, None, mixed) == (1, True)
+
+
+def test_the_first_rule_that_matches_wins_and_one_without_its_version_leads_to_the_champion() -> None:
+    both = Rule(1, ("yes",), header="x-preview"), Rule(2, ("yes",), header="x-preview")
+    assert answering(ruled(*both), "yes") == (1, False)
+    assert answering(ruled(Rule(2, ("yes",), header="x-preview"), ready="b"), "yes") == (1, False)

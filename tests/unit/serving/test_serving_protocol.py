@@ -12,9 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.boundary.manifest import Signature, Tensor
+from lockgate.boundary.predictions import Prediction, mint
+from lockgate.boundary.routes import Revision
 from lockgate.kernel.errors import Fault, Invalid, InvalidInput
+from lockgate.serving.protocol import labels
 from lockgate.serving.protocol.answers import Encoder, Parameters
-from lockgate.serving.protocol.columns import Batch, Column, Decoder
+from lockgate.serving.protocol.column import Column
+from lockgate.serving.protocol.columns import Batch, Decoder
+from lockgate.serving.protocol.parsing import parse as parse_any
+from lockgate.serving.protocol.problems import refusal
 from lockgate.serving.protocol.requests import parse
 
 SIGNATURE = Signature(
@@ -103,6 +109,33 @@ def test_anything_anywhere_is_answered_or_refused_with_a_field(
         assert all(np.isfinite(batch.feeds[name]).all() for name in ("x", "n", "v"))
 
 
+def test_half_a_surrogate_pair_is_no_text_even_where_constants_are_read() -> None:
+    for more in (b"", b', "more": NaN'):
+        body = b'{"instances": [{"x": 1, "n": 1, "s": "\\ud800", "v": [1, 2, 3]}]' + more + b"}"
+        with pytest.raises(InvalidInput, match="not JSON"):
+            parse(body)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_two_labels_for_one_prediction_in_one_request_are_refused(count: int) -> None:
+    prediction = Prediction(version=1, revision=Revision(1, 1), key=7, score=0.5, answered_at=1.0, serial=1)
+    ids = [mint(b"k" * 32, "m", prediction._replace(serial=serial)) for serial in range(count)]
+    body = json.dumps([{"prediction_id": one, "label": 1} for one in ids]).encode()
+    assert len(labels.parse(body, b"k" * 32, "m", 0.0)) == count
+    twice = json.dumps([{"prediction_id": one, "label": label} for label in (0, 1) for one in ids]).encode()
+    with pytest.raises(InvalidInput) as caught:
+        labels.parse(twice, b"k" * 32, "m", 0.0)
+    assert [fault.path for fault in caught.value.faults] == [f"[{count + index}].prediction_id" for index in range(count)]
+
+
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08", b"", b"{}x"])
+def test_a_compressed_body_is_told_from_a_broken_one(body: bytes) -> None:
+    for encoding, status in (("gzip", 415), ("identity", 400), (None, 400)):
+        with pytest.raises(InvalidInput) as caught:
+            parse_any(body, lambda name, given=encoding: given if name == "content-encoding" else None)  # type: ignore[misc]
+        assert refusal(caught.value).status == status
+
+
 @given(rows, anything, st.sampled_from(["x", "n", "s", "v"]))
 def test_any_value_in_a_row_is_answered_or_refused_with_a_field(given_rows: list[dict[str, Any]], what: Any, name: str) -> None:
     given_rows[-1][name] = what
@@ -132,12 +165,12 @@ def test_all_faults_of_a_request_are_told_at_once() -> None:
         DECODER.decode(parse(json.dumps(request).encode()))
     assert {fault.path: fault.message for fault in caught.value.faults} == {
         "x": "row 0: expected float, got null",
-        "n": "row 0: expected int, got float",
+        "n": "row 0: expected int, got 1.5",
         "s": "row 0: expected str, got int",
     }
 
 
-@pytest.mark.parametrize("tensor", [Tensor("x", "COMPLEX", (-1, 1)), Tensor("x", "FP32", ()), Tensor("x", "FP32", (-1, -1))])
+@pytest.mark.parametrize("tensor", [Tensor("x", "COMPLEX", (-1, 1)), Tensor("x", "FP32", ()), Tensor("x", "FP32", (-1, -2))])
 def test_a_signature_that_nothing_can_fit_is_refused_when_it_is_loaded(tensor: Tensor) -> None:
     with pytest.raises(Invalid, match="'x'"):
         Decoder(Signature((tensor,), SIGNATURE.outputs, "odds"))
@@ -147,7 +180,9 @@ def test_only_the_outputs_that_were_asked_for_are_written() -> None:
     request = parse(b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}], "outputs": [{"name": "odds"}]}')
     outputs = [np.array(["late"], dtype=object), np.array([[0.25, 0.75]], dtype=np.float32)]
     frame = {"model_name": "m", "model_version": "1", "id": "7", "parameters": Parameters(prediction_id="p")}
-    content = json.loads(Encoder(SIGNATURE).encode(request, outputs, [0.75], **frame))
+    headers, body = Encoder(SIGNATURE).answer(request, outputs, [0.75], **frame)  # type: ignore[arg-type] # of the frame
+    content = json.loads(body)
+    assert headers == [("content-type", "application/json")]
     assert content == {
         "model_name": "m",
         "model_version": "1",

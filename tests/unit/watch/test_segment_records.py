@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.records import Record, frame
+from lockgate.boundary.records import HEADER, Record, frame
 from lockgate.boundary.routes import Revision
 from lockgate.integrations.local.records import LocalRecords
 from lockgate.ports.records import Cursor
@@ -97,6 +100,36 @@ def test_files_that_are_gone_leave_the_cursor(tmp_path: Path) -> None:
     first = LocalRecords(tmp_path).read({})
     (tmp_path / "a.seg").unlink()
     assert LocalRecords(tmp_path).read(first.cursor) == ((), {})
+
+
+@pytest.mark.parametrize("moment", ["stat", "open"])
+def test_a_file_that_vanishes_while_it_is_read_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    append(tmp_path / "a.seg", frame(record(1)))
+    append(tmp_path / "b.seg", frame(record(2)))
+    look = getattr(Path, moment)
+
+    def vanish(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "a.seg":
+            path.unlink(missing_ok=True)
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, moment, vanish)
+    first = LocalRecords(tmp_path).read({})
+    assert numbers(first.records) == [2]
+    assert LocalRecords(tmp_path).read(first.cursor).records == ()
+
+
+def test_records_of_before_are_read_beside_those_of_now(tmp_path: Path) -> None:
+    """A record had eight fields."""
+    payload = msgspec.msgpack.encode((("p1",), "m", 1, Revision(1, 1), 1.0, {"x": [1]}, (0.5,), None))
+    append(tmp_path / "a.seg", HEADER.pack(len(payload), crc32(payload)) + payload)
+    append(tmp_path / "a.seg", frame(Record((), "m", 2, Revision(1, 1), 2.0, {"x": None}, (0.5,), None, "p1", shadow=True)))
+    before, now = LocalRecords(tmp_path).read({}).records
+    assert before == record(1)
+    assert (before.answered, before.pair, before.shadow) == (True, None, False)
+    assert (now.answered, now.pair, now.inputs) == (False, "p1", {"x": None})
 
 
 @given(st.lists(st.integers(1, 60), max_size=12), st.integers(1, 5))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 
+from lockgate.boundary.key_file import KEY_FILE, KeyFile
 from lockgate.entrypoints.api.app import create_app
 from lockgate.entrypoints.parent import when_parent_ends
 from lockgate.kernel import log
@@ -24,7 +25,8 @@ def main() -> None:
     log.configure()
     home = Home(arguments.home)
     world = open_world(home)
-    app = create_app(world, home=home.folder, control_token=home.control_token, hosts=[arguments.host])
+    keys = KeyFile(home.secrets / KEY_FILE)
+    app = create_app(world, home=home.folder, control_token=home.control_token, hosts=[arguments.host], keys=keys)
     # Workers hold long polls open: a stop does not wait for them to end.
     config = uvicorn.Config(
         app, host=arguments.host, port=arguments.port, log_config=None, access_log=False, timeout_graceful_shutdown=1

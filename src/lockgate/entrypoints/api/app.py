@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from lockgate.boundary.key_file import KeyFile
 from lockgate.entrypoints.api import control, health, problems
 from lockgate.entrypoints.api.guard import Guard
 from lockgate.entrypoints.api.rest import models, requests, rollouts, runs, status, watching
@@ -40,18 +41,21 @@ def create_app(
     home: Path | None,
     control_token: str,
     hosts: Collection[str] = (),
+    keys: KeyFile | None = None,
     route_interval: float = INTERVAL,
 ) -> FastAPI:
     """The application, ready for Uvicorn.
 
     home: the folder in which logs of runs lie. control_token: what workers must show, not empty. hosts: names beside loopback's
-    by which callers may reach it. route_interval: seconds between two looks for a newer route table while workers wait.
+    by which callers may reach it. keys: of data planes on other machines. route_interval: seconds between two looks for a newer
+    route table while workers wait.
     """
     if not control_token:
         raise ValueError("an empty control token would let anybody in")
     app = FastAPI(title="Lockgate", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.state.desk = Desk(world, home)
     app.state.control_token = control_token
+    app.state.keys = keys
     app.state.route_watch = RouteWatch(world.state, route_interval)
     app.add_middleware(Guard, hosts=hosts)
     for router in _ROUTERS:

@@ -5,6 +5,7 @@ Workers pull the route table by long poll and push acknowledgements and observat
 
 from __future__ import annotations
 
+import logging
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Annotated, TypeVar, cast
@@ -15,6 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from lockgate.boundary.acknowledgements import Acknowledgement
+from lockgate.boundary.key_file import KeyFile
+from lockgate.boundary.keys import KeyScope
 from lockgate.boundary.observations import Block
 from lockgate.boundary.routes import Revision
 from lockgate.entrypoints.api.route_watch import RouteWatch
@@ -29,16 +32,30 @@ T = TypeVar("T")
 _blocks = msgspec.msgpack.Decoder(Block)
 _acknowledgements = msgspec.json.Decoder(Acknowledgement)
 
+log = logging.getLogger(__name__)
 
-def known_worker(request: Request, authorization: Annotated[str, Header()] = "") -> None:
-    """Let in who holds the home's control token."""
+
+async def known_worker(request: Request, authorization: Annotated[str, Header()] = "") -> None:
+    """Let in who holds the home's control token, or a key with the scope `control`."""
     expected = f"Bearer {request.app.state.control_token}"
-    if not compare_digest(authorization.encode(), expected.encode()):
-        raise HTTPException(
-            HTTPStatus.UNAUTHORIZED,
-            "the control channel needs the control token of this home as a bearer token",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+    if compare_digest(authorization.encode(), expected.encode()) or _holds_key(request, authorization.removeprefix("Bearer ")):
+        return
+    raise HTTPException(
+        HTTPStatus.UNAUTHORIZED,
+        "the control channel needs the control token of this home, or a key with the scope 'control', as a bearer token",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _holds_key(request: Request, text: str) -> bool:
+    file = cast("KeyFile | None", request.app.state.keys)
+    if file is None:
+        return False
+    try:
+        file.refresh()
+    except Invalid as error:
+        log.warning("keys unusable", extra={"reason": error.message})
+    return file.holder(text, KeyScope.CONTROL, _world(request).clock.now()) is not None
 
 
 router = APIRouter(prefix="/control/v1", tags=["control channel"], dependencies=[Depends(known_worker)])

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from lockgate.boundary.routes import OnFailure
 from lockgate.domain.events import Event
 from lockgate.domain.models import RequestState, Stage, Vote
 from lockgate.domain.rollouts import Phase, Strategy
@@ -298,6 +299,30 @@ class Trigger(Shape):
     job: str | None
 
 
+class TrafficRule(Shape):
+    """Either `header` or `field` says what is looked at. to: a version's number, or the version in Staging."""
+
+    header: str | None
+    field: str | None
+    values: list[str]
+    to: int | Literal["staging"]
+
+
+class LiveRule(Shape):
+    """leads_to: null while the rule's version is not served, and the rule is left out."""
+
+    rule: TrafficRule
+    leads_to: int | None
+
+
+class Answers(Shape):
+    """timeout: seconds. redacted: inputs that no record keeps."""
+
+    on_failure: OnFailure
+    timeout: float
+    redacted: list[str]
+
+
 class Live(Shape):
     model: str
     version: int | None
@@ -308,6 +333,8 @@ class Live(Shape):
     rollout: str | None
     on_trial: int | None
     trial_share: float
+    answers: Answers
+    rules: list[LiveRule]
 
 
 class Status(Shape):

@@ -25,6 +25,7 @@ VERBS = {
     "status": ("server:status", "Say what is live, with whom, since when."),
     "models": ("registry:models", "List the registered models."),
     "versions": ("registry:versions", "List a model's versions."),
+    "compose": ("compose:compose", "Make a version that is a graph of registered models."),
     "request": ("registry:request", "Ask for a version to be moved to a stage."),
     "approve": ("registry:approve", "Approve a request."),
     "reject": ("registry:reject", "Reject a request."),
@@ -33,6 +34,7 @@ VERBS = {
     "rollout": ("rollout:rollout", "Start, see, pause, resume, promote, abort or replay a rollout."),
     "rollback": ("rollout:rollback", "Go back to the version that served before."),
     "watch": ("watch:watch", "Show what watching knows of a model: windows, findings, triggers."),
+    "token": ("token:token", "Make, list or revoke the keys with which callers may ask the data plane."),
     "audit": ("audit:audit", "Read the audit log, verify its chain, or ask what was in Production at a time."),
 }
 

@@ -1,24 +1,40 @@
-"""What is live: which version answers which share of a model's traffic, since when, and who brought it there."""
+"""What is live: which version answers which share of a model's traffic, since when, who brought it there; and by what rules."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
+from lockgate.domain.projects import Answers, TrafficRule
 from lockgate.domain.rollouts import Rollout
+from lockgate.entrypoints.reading.words import enumerated
+from lockgate.kernel.quantities import format_duration
 from lockgate.ports.state import REQUESTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
+from lockgate.stages.deliver.routes import target
 from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_things import environment_of
+from lockgate.usecases.publish_routes import route_table
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRule:
+    """leads_to: the version that answers what the rule sends; None while that one is not served, and the rule is left out."""
+
+    rule: TrafficRule
+    leads_to: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """version: what stands in Production, None if nothing does. share: of units that it answers, 0..1.
 
-    on_trial, trial_share: the version of the rollout under way, and what it answers.
+    on_trial, trial_share: the version of the rollout under way, and what it answers. answers: how, as the project file says.
+    rules: those of `answers`, and where they lead.
     """
 
     model: str
@@ -30,6 +46,8 @@ class Live:
     rollout: str | None
     on_trial: int | None
     trial_share: float
+    answers: Answers
+    rules: tuple[LiveRule, ...]
 
 
 def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
@@ -37,7 +55,30 @@ def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
     production = {one.model: one for one in tx.find(VERSIONS, stage=Stage.PRODUCTION.value)}
     staging = {one.model: one for one in tx.find(VERSIONS, stage=Stage.STAGING.value)}
     trials = trials_in_production(tx)
-    return {name: _live(tx, name, production.get(name), staging.get(name), trials.get(name)) for name in models}
+    loaded = {route.model: {arm.version for arm in route.arms} for route in route_table(tx).routes}
+    return {
+        name: _live(tx, name, production.get(name), staging.get(name), trials.get(name), loaded.get(name, set()))
+        for name in models
+    }
+
+
+def answering_clause(live: Live) -> str:
+    """`timeout 2s, redacts email, x-preview is yes → 4`: what is not as it is without being said; mostly nothing."""
+    answers, usual = live.answers, Answers()
+    said = [f"on failure {answers.on_failure.value}"] if answers.on_failure is not usual.on_failure else []
+    said += [f"timeout {format_duration(answers.timeout)}"] if answers.timeout != usual.timeout else []
+    said += [f"redacts {enumerated(answers.redacted)}"] if answers.redacted else []
+    return ", ".join(said + [_rule_clause(one) for one in live.rules])
+
+
+def _rule_clause(one: LiveRule) -> str:
+    looked_at, values = one.rule.header or one.rule.field, " or ".join(one.rule.values)
+    leads_to = f"version {one.leads_to}" if one.leads_to else f"{_named(one.rule)}, which is not served: the rule is left out"
+    return f"{looked_at} is {values} → {leads_to}"
+
+
+def _named(rule: TrafficRule) -> str:
+    return f"version {rule.to}" if isinstance(rule.to, int) else "the version in Staging"
 
 
 def trials_in_production(tx: Reader) -> dict[str, Rollout]:
@@ -50,19 +91,30 @@ def waiting_requests(tx: Reader) -> list[TransitionRequest]:
     return tx.find(REQUESTS, state=RequestState.OPEN.value)
 
 
-def _live(tx: Reader, model: str, standing: ModelVersion | None, staged: ModelVersion | None, trial: Rollout | None) -> Live:
+def _live(
+    tx: Reader,
+    model: str,
+    standing: ModelVersion | None,
+    staged: ModelVersion | None,
+    trial: Rollout | None,
+    loaded: Collection[int],
+) -> Live:
     since, by = entered_stage(tx, standing) if standing else (None, None)
     share = weight(trial) if trial else 0.0
+    in_staging = staged.version if staged else None
+    answers = environment_of(tx, model, PRODUCTION).answers
     return Live(
         model=model,
         version=standing.version if standing else None,
         share=1.0 - share if standing else 0.0,
         since=since,
         by=by,
-        staging=staged.version if staged else None,
+        staging=in_staging,
         rollout=trial.id if trial else None,
         on_trial=trial.version if trial else None,
         trial_share=share,
+        answers=answers,
+        rules=tuple(LiveRule(rule, target(rule, in_staging, loaded)) for rule in answers.rules),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 import urllib.error
@@ -16,8 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from lockgate.boundary.certificates import check_tls
+from lockgate.boundary.exposure import Exposure, Tls, check_exposure
+from lockgate.boundary.key_file import KEY_FILE
 from lockgate.entrypoints.supervisor.children import Child
 from lockgate.entrypoints.supervisor.leftovers import clear_leftovers
+from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.errors import Conflict, Unavailable
 from lockgate.wiring.home import Home
 
@@ -26,21 +32,40 @@ DRAIN = 10.0  # seconds the data plane has to finish what is under way
 STOP = 5.0  # seconds the others have
 FREED = 15.0  # seconds within which what a killed supervisor left behind lets go of its ports
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
+    """data_host: where the data plane listens; None for where the control plane does. The last three: as in `Exposure`."""
+
     host: str = "127.0.0.1"
     port: int = 7070
     data_port: int = 7080
     workers: int = 1
+    data_host: str | None = None
+    public: bool = False
+    plain_http: bool = False
+    tls: Tls | None = None
 
     @property
     def control(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{_reached(self.host)}:{self.port}"
 
     @property
     def data(self) -> str:
-        return f"http://{self.host}:{self.data_port}"
+        return f"{'https' if self.tls else 'http'}://{_reached(self.exposure.host)}:{self.data_port}"
+
+    @property
+    def exposure(self) -> Exposure:
+        host = self.host if self.data_host is None else self.data_host
+        return Exposure(host, self.public, self.plain_http, self.tls, self.control)
+
+
+def _reached(host: str) -> str:
+    """How this machine itself reaches what listens on `host`, as it stands in an address."""
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+    return f"[{host}]" if ":" in host else host
 
 
 def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]) -> None:
@@ -48,12 +73,14 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
 
     Raises:
         Conflict: a server lives on this home already, or a port is taken. Unavailable: a process does not come up.
+        Invalid: the data plane may not listen there as it was told to, or its TLS files are unusable.
     """
     home.prepare()
+    _check(home, addresses.exposure)
     with only_one(home):
         patience = FREED if clear_leftovers(home) else 0.0
-        for port in (addresses.port, addresses.data_port):
-            await_free(addresses.host, port, patience)
+        for host, port in ((addresses.host, addresses.port), (addresses.exposure.host, addresses.data_port)):
+            await_free(host, port, patience)
         children = [Child(name, argv, home.logs / f"{name}.log") for name, argv in commands(home, addresses).items()]
         stopping = _stop_on_signal()
         try:
@@ -74,14 +101,32 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
 def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     own = ["--home", str(home.folder), "--watch-stdin"]
-    gateway = ["--host", addresses.host, "--port", str(addresses.data_port), "--workers", str(addresses.workers)]
-    gateway += ["--control", addresses.control, "--home", str(home.data_plane), "--artifacts", str(home.artifacts)]
+    gateway = ["--port", str(addresses.data_port), "--workers", str(addresses.workers), *_exposing(addresses.exposure)]
+    gateway += ["--home", str(home.data_plane), "--artifacts", str(home.artifacts)]
     return {
         "control": [*python, "lockgate.entrypoints.api", *own, "--host", addresses.host, "--port", str(addresses.port)],
         "controller": [*python, "lockgate.entrypoints.controller", *own],
         "runner": [*python, "lockgate.entrypoints.runner", *own],
         "gateway": [*python, "lockgate.serving", *gateway, "--secrets", str(home.secrets), "--watch-stdin"],
     }
+
+
+def _check(home: Home, exposure: Exposure) -> None:
+    check_exposure(exposure, home.secrets / KEY_FILE)
+    if exposure.tls is not None:
+        for warning in check_tls(exposure.tls, SystemClock().now()):
+            log.warning("tls", extra={"reason": warning})
+
+
+def _exposing(exposure: Exposure) -> list[str]:
+    """The data plane's options that say where it listens, and how."""
+    options = ["--host", exposure.host, "--control", exposure.control]
+    options += ["--public"] if exposure.public else []
+    options += ["--plain-http"] if exposure.plain_http else []
+    if (tls := exposure.tls) is not None:
+        options += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key), "--tls-min", tls.minimum]
+        options += ["--tls-client-ca", str(tls.client_ca)] if tls.client_ca else []
+    return options
 
 
 @contextmanager
@@ -118,7 +163,7 @@ def await_free(host: str, port: int, patience: float) -> None:
 
 
 def is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -149,10 +194,27 @@ def _start(home: Home, addresses: Addresses, children: list[Child], stopping: Ca
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=2, context=_unverified()) as response:  # noqa: S310 - our own address
             return bool(response.status == 200)  # noqa: PLR2004
-    except (urllib.error.URLError, OSError):
+    except ssl.SSLError as error:
+        return _asks_for_certificate(error)
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError) and _asks_for_certificate(error.reason)
+    except OSError:
         return False
+
+
+def _unverified() -> ssl.SSLContext:
+    """For whether our own child answers, under an address that its certificate need not name. Nothing secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _asks_for_certificate(error: ssl.SSLError) -> bool:
+    """A data plane that takes only callers with a certificate lives, and does not take us."""
+    return "CERTIFICATE_REQUIRED" in (error.reason or "") or "HANDSHAKE_FAILURE" in (error.reason or "")
 
 
 def _write_server(home: Home, addresses: Addresses, children: list[Child]) -> None:

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 
 import msgspec
 
+from lockgate.integrations.local.environment import own_environment
 from lockgate.integrations.local.process import Ended, Line, Process
 from lockgate.integrations.local.protocol import Reply, Setup, Warm, reply_decoder
 from lockgate.kernel.errors import Conflict, Unavailable
@@ -22,7 +23,6 @@ from lockgate.kernel.quantities import format_duration
 from lockgate.ports.executor import AnyWork, CallStep, Dataset, Executor, LoadData, Outcome, PackageModel, RunCommand, Value
 
 _NO_SUCH_PROGRAM = 127
-_SECRET = ("LOCKGATE_DATABASE",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class LocalExecutor:
         return self._start_worker() if len(self._workers) < self._limit else None
 
     def _start_worker(self) -> _Worker:
-        environment = _own_environment() | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = own_environment() | {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
         words = [sys.executable, "-P", "-u", "-m", "lockgate.integrations.local.worker"]
         process = self._spawn(words, self._log, environment, speaks=True)
         process.send(msgspec.json.encode(self._setup))
@@ -132,7 +132,7 @@ class LocalExecutor:
     def _start_command(self, work: RunCommand) -> Process:
         """With the programs of the running interpreter's environment first on its PATH."""
         beside = Path(sys.executable).parent
-        environment = _own_environment() | {"PATH": os.pathsep.join([str(beside), os.environ.get("PATH", os.defpath)])}
+        environment = own_environment() | {"PATH": os.pathsep.join([str(beside), os.environ.get("PATH", os.defpath)])}
         words = [sys.executable, "-P", "-m", "lockgate.integrations.local.guard", *work.words]
         return self._spawn(words, Path(work.log), environment, speaks=False)
 
@@ -169,11 +169,6 @@ class LocalExecutor:
                 error = f"took longer than {format_duration(running.work.timeout)} and was killed"
                 return Outcome(key=running.work.key, seconds=now - running.since, error=error)
         return None
-
-
-def _own_environment() -> dict[str, str]:
-    """Ours, without what would let a project's code into the state: the database's address may hold a password."""
-    return {name: value for name, value in os.environ.items() if name not in _SECRET}
 
 
 def _inputs(work: AnyWork) -> set[str]:

@@ -2,12 +2,14 @@
 
 A worker may be killed at any byte. A torn tail stays where it is until more bytes come; a file whose worker is gone is read to
 its last whole record and then costs one `stat` at each read. A frame that is whole and damaged ends its file: what stands behind
-it cannot be told from noise.
+it cannot be told from noise. Workers remove the oldest files when their folder is full: one that vanishes, at whatever moment,
+has no more to give.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -37,7 +39,7 @@ class LocalRecords:
     limit: int = 20_000
 
     def read(self, cursor: Cursor) -> Batch:
-        sizes = {path.name: path.stat().st_size for path in sorted(self.folder.glob("*.seg"))}
+        sizes = _sizes(self.folder)
         places = {name: _Place(*cursor.get(name, ())) for name in sizes}
         grown = [name for name, place in places.items() if sizes[name] > max(place.offset, place.exhausted_at)]
         records: list[Record] = []
@@ -48,22 +50,38 @@ class LocalRecords:
         return Batch(tuple(records), {name: list(place) for name, place in places.items()})
 
 
+def _sizes(folder: Path) -> dict[str, int]:
+    sizes = {}
+    for path in sorted(folder.glob("*.seg")):
+        with suppress(FileNotFoundError):
+            sizes[path.name] = path.stat().st_size
+    return sizes
+
+
 def _read(path: Path, place: _Place, size: int, share: int) -> tuple[list[Record], _Place]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return [], place
+    with file:
+        return _read_from(file, path, place, size, share)
+
+
+def _read_from(file: BinaryIO, path: Path, place: _Place, size: int, share: int) -> tuple[list[Record], _Place]:
     records: list[Record] = []
     offset = place.offset
-    with path.open("rb") as file:
-        while len(records) < share:
-            chunk = _chunk(file, offset, size)
-            taken, records_before = 0, len(records)
-            for end, record in frames(chunk):
-                records.append(record)
-                taken = end
-                if len(records) == share:
-                    return records, _Place(offset + taken)
-            offset += taken
-            if len(records) == records_before:
-                _warn_of_damage(path, offset, chunk)
-                return records, _Place(offset, size)
+    while len(records) < share:
+        chunk = _chunk(file, offset, size)
+        taken, records_before = 0, len(records)
+        for end, record in frames(chunk):
+            records.append(record)
+            taken = end
+            if len(records) == share:
+                return records, _Place(offset + taken)
+        offset += taken
+        if len(records) == records_before:
+            _warn_of_damage(path, offset, chunk)
+            return records, _Place(offset, size)
     return records, place._replace(offset=offset)
 
 

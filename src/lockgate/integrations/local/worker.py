@@ -115,7 +115,7 @@ class _Worker:
                 hint="Return lockgate.Split(x_train, y_train, x_test, y_test) from a step that `model` asks for.",
             )
         model, evaluation = self._memory.get(work.model.digest), self._memory.get(work.evaluation.digest)
-        packaged = _function(work.packager)(model, splits[0], evaluation, work.event)
+        packaged = _function(work.packager)(model, splits[0], evaluation, work.event, work.packing)
         return self._memory.store(msgspec.msgpack.encode(packaged))
 
     def _value(self, source: Source) -> Any:

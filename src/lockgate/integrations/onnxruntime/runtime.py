@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
-from lockgate.boundary.manifest import Signature
+from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import Invalid
 from lockgate.stages.build.packaging.tensors import tensors
 
@@ -31,7 +31,8 @@ _FAILURES = (
 class OnnxRuntime:
     name = "onnx"
 
-    def scores(self, files: Mapping[str, bytes], signature: Signature, columns: Mapping[str, Sequence[Any]]) -> Sequence[float]:
+    def scores(self, manifest: Manifest, files: Mapping[str, bytes], columns: Mapping[str, Sequence[Any]]) -> Sequence[float]:
+        signature = manifest.signature
         inputs = tensors(signature, columns)
         try:
             answers = _session(_model(files)).run([signature.score], inputs)[0]

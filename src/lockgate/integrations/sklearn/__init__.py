@@ -1,4 +1,4 @@
-"""scikit-learn models become ONNX packages here. Needs the extra `ml`."""
+"""Models that learned from data frames become packages here, as ONNX or as their library stores them. Needs the extra `ml`."""
 
 from importlib.util import find_spec
 

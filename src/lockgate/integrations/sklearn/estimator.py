@@ -27,7 +27,7 @@ _ROUNDINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class Estimator:
-    """A fitted scikit-learn model whose every part is known to the converter."""
+    """A fitted scikit-learn classifier of two classes, or a regressor."""
 
     model: Any
     classifier: bool
@@ -60,10 +60,10 @@ class Estimator:
 
 
 def estimator_of(model: object) -> Estimator:
-    """The model, if it can be packaged.
+    """The model, if it can be judged; of a search its best model.
 
     Raises:
-        Invalid: it is no fitted classifier of two classes or regressor. InvalidInput: parts that the converter does not know.
+        Invalid: it is no fitted classifier of two classes or regressor.
     """
     if not isinstance(model, BaseEstimator):
         raise Invalid(
@@ -74,12 +74,21 @@ def estimator_of(model: object) -> Estimator:
     model = getattr(model, "best_estimator_", model)
     _check_fitted(model)
     _check_kind(model)
-    faults = [fault for path, part in _parts(model, type(model).__name__) for fault in _faults(path, part)]
+    return Estimator(model, classifier=is_classifier(model))
+
+
+def check_converts(estimator: Estimator) -> None:
+    """Whether the converter knows every part, as far as its list tells.
+
+    Raises:
+        InvalidInput: parts that it does not know, all of them.
+    """
+    parts = _parts(estimator.model, type(estimator.model).__name__)
+    faults = [fault for path, part in parts for fault in _faults(path, part)]
     if faults:
         raise InvalidInput(
             "the model", faults, hint="Do this work in a step before the split, or with a part that converts to ONNX."
         )
-    return Estimator(model, classifier=is_classifier(model))
 
 
 def _check_fitted(model: Any) -> None:

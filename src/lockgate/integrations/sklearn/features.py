@@ -18,7 +18,7 @@ from pandas.api import types
 from lockgate.domain.data import Split
 from lockgate.kernel.errors import Fault, Invalid, InvalidInput
 
-BYTES, INT64, FP32 = "BYTES", "INT64", "FP32"
+BYTES, INT64, FP32, FP64 = "BYTES", "INT64", "FP32", "FP64"
 Columns = dict[str, list[str] | NDArray[Any]]
 
 
@@ -32,6 +32,29 @@ class Features:
 
     def names(self, datatype: str) -> list[str]:
         return [name for name, found in self.datatypes.items() if found == datatype]
+
+    @property
+    def categories(self) -> dict[str, list[Any]]:
+        """The levels of each column of categories, in their order."""
+        kinds = {name: self.train[name].dtype for name in self.datatypes}
+        return {name: kind.categories.tolist() for name, kind in kinds.items() if isinstance(kind, pd.CategoricalDtype)}
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Of columns that are neither text, categories, int64 nor float64: the numpy dtype that a model was trained on."""
+        found = {name: _unusual(self.train[name].dtype) for name in self.datatypes}
+        return {name: dtype for name, dtype in found.items() if dtype is not None}
+
+    def served(self, rows: pd.DataFrame, datatypes: Mapping[str, str]) -> pd.DataFrame:
+        """The rows as a model gets them that is called with data frames: sent as these datatypes, and put together again."""
+        values = columns(rows, datatypes)
+        return pd.DataFrame({name: self._arrived(name, values[name], kind) for name, kind in datatypes.items()}, rows.index)
+
+    def _arrived(self, name: str, values: Any, datatype: str) -> Any:
+        sent = values.astype(np.float32) if datatype == FP32 else values
+        if (levels := self.categories.get(name)) is not None:
+            return pd.Categorical(sent if isinstance(sent, list) else sent.tolist(), categories=levels)
+        return sent if datatype == BYTES else sent.astype(self.dtypes.get(name, np.float64 if datatype == FP32 else sent.dtype))
 
 
 def features_of(split: object) -> Features:
@@ -114,6 +137,12 @@ def _series_datatype(series: pd.Series[Any]) -> str | None:
         return BYTES
     texts = types.is_object_dtype(values.dtype) and all(isinstance(value, str) for value in values.dropna())
     return BYTES if texts else None
+
+
+def _unusual(dtype: Any) -> str | None:
+    if types.is_bool_dtype(dtype):
+        return "bool"
+    return "float32" if types.is_float_dtype(dtype) and dtype.itemsize < np.dtype(np.float64).itemsize else None
 
 
 def _described(series: pd.Series[Any]) -> str:

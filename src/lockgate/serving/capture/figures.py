@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from lockgate.boundary import histogram
-from lockgate.serving.capture.tally import Tally
+from lockgate.serving.capture.fold import Seen
 
 EDGES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)  # seconds
 _SUFFIX = ".figures"
@@ -23,32 +24,47 @@ class VersionFigures(msgspec.Struct):
     completed: int = 0
     failures: dict[str, int] = {}
     latency: dict[int, int] = {}
+    agreed: int = 0
+    disagreed: int = 0
+
+    def add(self, more: VersionFigures) -> None:
+        self.completed += more.completed
+        self.agreed += more.agreed
+        self.disagreed += more.disagreed
+        histogram.merge(self.latency, more.latency)
+        for kind, number in more.failures.items():
+            self.failures[kind] = self.failures.get(kind, 0) + number
+
+
+Versions: TypeAlias = dict[str, dict[int, VersionFigures]]  # by model and version
 
 
 class Figures(msgspec.Struct):
-    versions: dict[str, dict[int, VersionFigures]] = {}
+    """shadows: versions whose answers nobody got."""
+
+    versions: Versions = {}
     totals: dict[str, int] = {}
+    shadows: Versions = {}
 
     def count(self, name: str, number: int = 1) -> None:
         self.totals[name] = self.totals.get(name, 0) + number
 
-    def add_tally(self, tally: Tally) -> None:
-        figures = VersionFigures(tally.completed, tally.failures, tally.latency)
-        self._add_version(tally.model, tally.version, figures)
+    def add_seen(self, seen: Seen) -> None:
+        cell = seen.cell
+        figures = VersionFigures(cell.completed, cell.failures, cell.latency, cell.agreed, cell.disagreed)
+        _of(self.shadows if cell.shadow else self.versions, cell.model, cell.version).add(figures)
 
     def add(self, other: Figures) -> None:
         for name, number in other.totals.items():
             self.count(name, number)
-        for model, versions in other.versions.items():
-            for version, figures in versions.items():
-                self._add_version(model, version, figures)
+        for mine, others in ((self.versions, other.versions), (self.shadows, other.shadows)):
+            for model, versions in others.items():
+                for version, figures in versions.items():
+                    _of(mine, model, version).add(figures)
 
-    def _add_version(self, model: str, version: int, more: VersionFigures) -> None:
-        mine = self.versions.setdefault(model, {}).setdefault(version, VersionFigures())
-        mine.completed += more.completed
-        histogram.merge(mine.latency, more.latency)
-        for kind, number in more.failures.items():
-            mine.failures[kind] = mine.failures.get(kind, 0) + number
+
+def _of(versions: Versions, model: str, version: int) -> VersionFigures:
+    return versions.setdefault(model, {}).setdefault(version, VersionFigures())
 
 
 _decoder = msgspec.msgpack.Decoder(Figures)
@@ -90,11 +106,18 @@ def _readable(paths: Iterable[Path]) -> Iterator[Figures]:
 TOTALS = {
     "rejected": "Requests that were the caller's fault (4xx).",
     "shed": "Requests refused for lack of room (429).",
+    "denied": "Requests without a key that may do what they ask for, and those that tried too often (400, 401, 403, 429).",
+    "limited": "Requests beyond the rate of their key (429).",
+    "shadows_shed": "Requests that a shadow was not asked, for lack of room or time.",
     "unassigned": "Answers that no table assigned: unit missing, or an arm not ready.",
     "fallbacks": "Answers given by the champion because the assigned version failed.",
     "labels": "Labels accepted.",
     "records_logged": "Prediction records written.",
     "records_dropped": "Prediction records dropped: no room, or the disk refused them.",
+    "records_lost": "Prediction records that killed workers had not written yet.",
+    "segments_removed": "Segments of prediction records removed because their folder was full, the oldest first.",
+    "access_dropped": "Lines of the access log dropped: no room, or the disk refused them.",
+    "requests_lost": "Requests that found no room in the book of a worker: they are in no block.",
     "blocks_spooled": "Observation blocks kept for the control plane.",
     "cells_dropped": "Cells of observation blocks dropped because the spool was full.",
 }
@@ -106,25 +129,36 @@ def exposition(figures: Figures) -> str:
     for name, meaning in TOTALS.items():
         lines += _head(f"lockgate_{name}_total", "counter", meaning)
         lines.append(f"lockgate_{name}_total {figures.totals.get(name, 0)}")
-    lines += _head("lockgate_requests_total", "counter", "Requests that a version was tried with.")
-    lines += [f"lockgate_requests_total{{{labels}}} {one.completed}" for labels, one in _labelled(figures)]
-    lines += _head("lockgate_failures_total", "counter", "Requests that a version failed, by kind.")
-    for labels, one in _labelled(figures):
-        lines += [f'lockgate_failures_total{{{labels},kind="{kind}"}} {n}' for kind, n in sorted(one.failures.items())]
-    lines += _head("lockgate_inference_seconds", "histogram", "Time in the runtime, without queueing.")
-    for labels, one in _labelled(figures):
-        lines += _histogram(labels, one.latency)
+    lines += _versions("lockgate_", "a version was tried with", figures.versions)
+    lines += _versions("lockgate_shadow_", "a shadow was tried with, whose answer nobody got", figures.shadows)
+    lines += _head("lockgate_shadow_pairs_total", "counter", "Answers of shadows that were compared with those given.")
+    for labels, one in _labelled(figures.shadows):
+        lines.append(f'lockgate_shadow_pairs_total{{{labels},agreed="true"}} {one.agreed}')
+        lines.append(f'lockgate_shadow_pairs_total{{{labels},agreed="false"}} {one.disagreed}')
     return "\n".join(lines) + "\n"
+
+
+def _versions(prefix: str, what: str, versions: Versions) -> list[str]:
+    labelled = _labelled(versions)
+    lines = _head(f"{prefix}requests_total", "counter", f"Requests that {what}.")
+    lines += [f"{prefix}requests_total{{{labels}}} {one.completed}" for labels, one in labelled]
+    lines += _head(f"{prefix}failures_total", "counter", "Those of them that failed, by kind.")
+    for labels, one in labelled:
+        lines += [f'{prefix}failures_total{{{labels},kind="{kind}"}} {n}' for kind, n in sorted(one.failures.items())]
+    lines += _head(f"{prefix}inference_seconds", "histogram", "Time in the runtime, without queueing.")
+    for labels, one in labelled:
+        lines += _histogram(f"{prefix}inference_seconds", labels, one.latency)
+    return lines
 
 
 def _head(name: str, kind: str, meaning: str) -> list[str]:
     return [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
 
 
-def _labelled(figures: Figures) -> list[tuple[str, VersionFigures]]:
+def _labelled(of: Versions) -> list[tuple[str, VersionFigures]]:
     return [
         (f'model="{_escaped(model)}",version="{version}"', one)
-        for model, versions in sorted(figures.versions.items())
+        for model, versions in sorted(of.items())
         for version, one in sorted(versions.items())
     ]
 
@@ -133,9 +167,8 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _histogram(labels: str, counts: dict[int, int]) -> list[str]:
+def _histogram(name: str, labels: str, counts: dict[int, int]) -> list[str]:
     """Buckets are 5 % wide, so that an edge is met to within 5 %; the sum is made of their upper edges."""
-    name = "lockgate_inference_seconds"
     lines = []
     for edge in EDGES:
         below = sum(count for index, count in counts.items() if histogram.upper_edge(index) <= edge)

@@ -1,4 +1,8 @@
-"""Every 200 ms: write the records, close the block, keep it on disk, leave the figures. Disk work has a thread of its own."""
+"""Every 200 ms: close the block and keep it on disk, write the records and the access log, leave the figures.
+
+All disk work is done by a thread of its own, one task after the other. If it hangs, nothing here piles up without bound: the
+book and the buffers of records and lines are full some time, and what finds no room is counted. No answer waits for any of it.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,30 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TypeVar
 
 import msgspec
 
-from lockgate.boundary.observations import Block, Feedback
+from lockgate.boundary.observations import Feedback
 from lockgate.kernel.clock import Clock
+from lockgate.serving.capture.access import AccessLog
+from lockgate.serving.capture.book import Cut
 from lockgate.serving.capture.figures import FigureFiles
-from lockgate.serving.capture.ledger import Ledger
+from lockgate.serving.capture.ledger import Closed, Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import Spool
 
 INTERVAL = 0.2  # seconds
 SLOW_INTERVAL = 5.0  # while the control plane is away: fewer and larger blocks
 BEHIND = 50  # unsent blocks from which on the slow interval holds
-ROOM = 64 << 20  # bytes of unsent blocks above which cells are dropped, and above twice of which labels are refused
-PATIENCE = 60.0  # seconds that a block waits for a disk that refuses it
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class Flusher:
+    """Used by the event loop only. on_spooled: called when there is a block to be sent."""
+
     def __init__(
         self,
         ledger: Ledger,
@@ -36,7 +44,7 @@ class Flusher:
         clock: Clock,
         on_spooled: Callable[[], None],
         *,
-        room: int = ROOM,
+        access: AccessLog | None = None,
     ) -> None:
         self._ledger = ledger
         self._records = records
@@ -45,68 +53,138 @@ class Flusher:
         self._writer = writer
         self._clock = clock
         self._on_spooled = on_spooled
-        self._room = room
-        self._waiting: Block | None = None
-        self._refused_since: float | None = None
+        self._access = access
+        self._cut: Cut | None = None  # until its block is made
+        self._waiting: Closed | None = None  # until its block is durable
+        self._refused = False
+        self._kept_at = clock.monotonic()
+        self._turn = asyncio.Lock()
+        self._rounds: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
+        failing = False
         while True:
-            await asyncio.sleep(INTERVAL if self._spool.waiting < BEHIND else SLOW_INTERVAL)
-            await self.flush()
+            await asyncio.sleep(INTERVAL)
+            try:
+                await self._round(hurried=False)
+                failing = False
+            except Exception:
+                # A fault in here must not end the telling for good: what was counted stands in the book and is tried again.
+                if not failing:
+                    log.exception("flush failed")
+                failing = True
 
     async def flush(self) -> None:
-        await self._write_records()
-        if self._waiting is None:
-            self._waiting = self._bounded(self._ledger.close(self._clock.now().timestamp()))
-        if self._waiting is not None and await self._kept(self._waiting):
-            self._waiting = None
-            self._ledger.figures.count("blocks_spooled")
-            self._on_spooled()
-            await self._in_writer(self._files.save, msgspec.msgpack.encode(self._ledger.figures))
+        """Everything that came until now, and the counts of what was written of it."""
+        await self._round(hurried=True)
+        await self._round(hurried=True)
+
+    async def finish(self) -> None:
+        """The last flush: what is in flight is told as `aborted`, and what still comes of it is not counted."""
+        self._ledger.book.seal(self._now())
+        await self.flush()
 
     @property
     def full(self) -> bool:
         """No room even for labels."""
-        return self._spool.size > 2 * self._room
+        return self._spool.full
 
     async def keep_labels(self, labels: list[Feedback]) -> None:
-        """Returns when a killed process can no longer lose them. They go out with the block that is open now.
+        """Returns when a killed process can no longer lose them. They go out with the block that comes next.
 
         Raises:
             OSError: the disk refuses them.
         """
-        kept = self._in_writer(self._spool.put_labels, self._ledger.sequence, labels)
-        self._ledger.label(labels)  # no await in between: the writer takes its tasks in order, so the block comes after them
-        await kept
+        await self._in_writer(self._spool.put_labels, labels)
+        self._ledger.count("labels", len(labels))
 
-    def _in_writer(self, function: Callable[..., object], *arguments: object) -> asyncio.Future[object]:
-        return asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+    async def _round(self, *, hurried: bool) -> None:
+        """One after the other. A round that was begun is ended, also when nobody waits for it any more."""
+        task = asyncio.ensure_future(self._write(hurried=hurried))
+        self._rounds.add(task)
+        task.add_done_callback(self._rounds.discard)
+        await asyncio.shield(task)
+
+    async def _write(self, *, hurried: bool) -> None:
+        async with self._turn:
+            if hurried or self._due:
+                await self._keep_block()
+            await self._write_records()
+            await self._write_access()
+
+    @property
+    def _due(self) -> bool:
+        behind = self._spool.waiting >= BEHIND and not self._ledger.book.crowded
+        return not behind or self._clock.monotonic() - self._kept_at >= SLOW_INTERVAL
+
+    async def _keep_block(self) -> None:
+        """A block that the disk refuses is tried again at every round; the next one is not begun before it is kept."""
+        if self._waiting is None:
+            self._waiting = await self._closed()
+        if self._waiting is None or not await self._kept(self._waiting):
+            return
+        self._on_spooled()
+        self._ledger.settle(self._waiting)
+        self._waiting = None
+        self._kept_at = self._clock.monotonic()
+        self._ledger.figures.count("blocks_spooled")
+        await self._in_writer(self._save_figures, msgspec.msgpack.encode(self._ledger.figures))
+
+    async def _closed(self) -> Closed | None:
+        self._cut = self._cut or self._ledger.cut(self._now())
+        if self._cut is None:
+            return None
+        closed = await self._in_writer(self._ledger.close, self._cut)
+        self._cut = None
+        self._ledger.show(closed)
+        return self._bounded(closed)
+
+    def _bounded(self, closed: Closed) -> Closed:
+        block = closed.block
+        if not block.cells or not self._spool.crowded:
+            return closed
+        self._ledger.figures.count("cells_dropped", len(block.cells))
+        return closed._replace(block=msgspec.structs.replace(block, cells=(), cells_dropped=len(block.cells)))
+
+    async def _kept(self, closed: Closed) -> bool:
+        try:
+            await self._in_writer(self._spool.put, closed.block)
+        except OSError as error:
+            if not self._refused:
+                log.warning("the disk refuses blocks", extra={"reason": str(error)})
+            self._refused = True
+            return False
+        if self._refused:
+            log.info("the disk takes blocks again")
+        self._refused = False
+        return True
+
+    def _save_figures(self, content: bytes) -> None:
+        try:
+            self._files.save(content)
+        except OSError as error:
+            log.warning("figures not saved", extra={"reason": str(error)})
 
     async def _write_records(self) -> None:
-        content, framed, refused = self._records.take()
-        if framed:
-            written = await self._in_writer(self._records.write, content)
-            self._ledger.count("records_logged" if written else "records_dropped", framed)
-        if refused:
-            self._ledger.count("records_dropped", refused)
+        taken = self._records.take()
+        if not taken.waiting and not taken.refused:
+            return
+        written = await self._in_writer(self._records.write, taken)
+        for name, number in zip(("records_logged", "records_dropped", "segments_removed"), written, strict=True):
+            if number:
+                self._ledger.count(name, number)
 
-    def _bounded(self, block: Block | None) -> Block | None:
-        if block is None or not block.cells or self._spool.size <= self._room:
-            return block
-        self._ledger.figures.count("cells_dropped", len(block.cells))
-        return msgspec.structs.replace(block, cells=(), cells_dropped=len(block.cells))
+    async def _write_access(self) -> None:
+        if self._access is None:
+            return
+        taken = self._access.take()
+        if taken.waiting or taken.refused:
+            dropped = await self._in_writer(self._access.write, taken)
+            if dropped:
+                self._ledger.count("access_dropped", dropped)
 
-    async def _kept(self, block: Block) -> bool:
-        """Whether the block needs no more care: it is on disk, or the disk refused it for too long."""
-        try:
-            await self._in_writer(self._spool.put, block)
-        except OSError as error:
-            now = self._clock.monotonic()
-            if self._refused_since is None:
-                log.warning("spool refuses blocks", extra={"reason": str(error)})
-                self._refused_since = now
-            if now - self._refused_since < PATIENCE:
-                return False
-            self._ledger.figures.count("cells_dropped", len(block.cells))
-        self._refused_since = None
-        return True
+    async def _in_writer(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()

@@ -2,94 +2,101 @@
 
 from __future__ import annotations
 
-from lockgate.boundary.observations import Block, Feedback
-from lockgate.boundary.routes import Arm, Revision, Role, Route
+from typing import NamedTuple
+
+from lockgate.boundary.observations import Block
+from lockgate.boundary.routes import Arm, Revision, Role, Route, Shadow
+from lockgate.serving.capture import fold
+from lockgate.serving.capture.book import Book, Cut
 from lockgate.serving.capture.figures import Figures
+from lockgate.serving.capture.fold import Seen
 from lockgate.serving.capture.tally import Tally
 
 
+class Closed(NamedTuple):
+    """A block that is not durable yet, and what it was made of."""
+
+    block: Block
+    seen: list[Seen]
+    cut: Cut
+
+
 class Ledger:
-    def __init__(self, worker: str, incarnation: str, figures: Figures, now: float) -> None:
+    """Counts what becomes of requests. book: where it stands; without one it ends with the process.
+
+    For each request that is given to a version: `admit`, and then exactly one of `succeed`, `fail`, `paired` and `withdraw` (see
+    the book, whose they are).
+    """
+
+    def __init__(self, worker: str, incarnation: str, figures: Figures, now: float, book: Book | None = None) -> None:
         self.figures = figures
-        self.sequence = 1  # of the block that is open
+        self.book = book or Book.in_memory()
+        self.book.begin(now)
         self._worker = worker
         self._incarnation = incarnation
-        self._opened_at = now
-        self._tallies: list[Tally] = []
-        self._feedback: list[Feedback] = []
-        self._counts: dict[str, int] = {}
-        self._known: dict[tuple[str, int, bool], Tally] = {}
+        self._known: dict[tuple[str, int, bool, bool], Tally] = {}
         self._revision = Revision()
+        # Bound once: a call less for every request.
+        self.admit = self.book.admit
+        self.succeed = self.book.succeed
+        self.fail = self.book.fail
+        self.paired = self.book.paired
+        self.withdraw = self.book.withdraw
 
-    def tally(self, revision: Revision, route: Route, arm: Arm, *, assigned: bool) -> Tally:
-        """Where an arm's answers under one revision are counted: one tally, however often it is asked for."""
+    def tally(self, revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
+        """What an arm's answers under one revision are counted as: one tally, however often it is asked for."""
         if revision != self._revision:
             self._known = {}
             self._revision = revision
-        key = route.model, arm.version, assigned
+        key = route.model, arm.version, assigned, isinstance(arm, Shadow)
         if key not in self._known:
-            limits = _limits(route, arm) if assigned else ()
-            self._known[key] = Tally(
-                route.model,
-                arm.version,
-                revision,
-                judged=assigned,
-                keyed=assigned and route.rollout is not None and route.unit != "request",
-                thresholds_id=route.thresholds.id if route.thresholds and limits else 0,
-                limits=limits,
-            )
+            self._known[key] = _tally(revision, route, arm, assigned=assigned)
         return self._known[key]
-
-    def success(self, tally: Tally, key: int, seconds: float, at: float) -> None:
-        if not tally.completed:
-            self._tallies.append(tally)
-        tally.succeeded(key, seconds, at)
-
-    def failure(self, tally: Tally, key: int, kind: str, at: float) -> None:
-        if not tally.completed:
-            self._tallies.append(tally)
-        tally.failed(key, kind, at)
 
     def count(self, name: str, number: int = 1) -> None:
         """name: one of `figures.TOTALS`."""
-        self._counts[name] = self._counts.get(name, 0) + number
+        self.book.count(name, number)
         self.figures.count(name, number)
 
-    def label(self, labels: list[Feedback]) -> None:
-        self._feedback += labels
-        self.count("labels", len(labels))
+    def cut(self, now: float) -> Cut | None:
+        """What the next block is to tell, or None if there was nothing; a new block is open. The one before must be durable."""
+        return self.book.cut(now)
 
-    def close(self, now: float) -> Block | None:
-        """The block of all that was counted, and a new one is open; None if there was nothing."""
-        tallies, self._tallies = self._tallies, []
-        feedback, self._feedback = self._feedback, []
-        counts, self._counts = self._counts, {}
-        opened_at, self._opened_at = self._opened_at, now
-        if not (tallies or feedback or counts):
-            return None
-        block = Block(
-            worker=self._worker,
-            incarnation=self._incarnation,
-            sequence=self.sequence,
-            opened_at=opened_at,
-            closed_at=now,
-            cells=tuple(tally.cell() for tally in tallies if tally.judged),
-            feedback=tuple(feedback),
-            records_logged=counts.get("records_logged", 0),
-            records_dropped=counts.get("records_dropped", 0),
-            rejected=counts.get("rejected", 0),
-            shed=counts.get("shed", 0),
-            unassigned=counts.get("unassigned", 0),
-            cells_dropped=counts.get("cells_dropped", 0),
-        )
-        self.sequence += 1
-        for tally in tallies:
-            self.figures.add_tally(tally)
-            tally.clear()
-        return block
+    def close(self, cut: Cut) -> Closed:
+        """The block of a cut: may take a while, and may be done in another thread."""
+        seen = fold.fold(self.book.read(cut.entries), cut.tallies)
+        identity = self._worker, self._incarnation, cut.sequence
+        return Closed(fold.block(identity, cut.opened_at, cut.closed_at, seen, cut.counts), seen, cut)
+
+    def show(self, closed: Closed) -> None:
+        """Add what was seen to the figures."""
+        lost = closed.cut.counts.get("requests_lost", 0)
+        if lost:
+            self.figures.count("requests_lost", lost)
+        for one in closed.seen:
+            self.figures.add_seen(one)
+
+    def settle(self, closed: Closed) -> None:
+        """The block is durable: what it was made of may be forgotten."""
+        self.book.free(closed.cut)
 
 
-def _limits(route: Route, arm: Arm) -> tuple[float, ...]:
-    if route.thresholds is None or arm.role not in (Role.CHAMPION, Role.CANARY):
+def _tally(revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
+    limits = _limits(route, arm) if assigned else ()
+    return Tally(
+        route.model,
+        arm.version,
+        revision,
+        judged=assigned,
+        keyed=assigned and route.rollout is not None and route.unit != "request",
+        thresholds_id=route.thresholds.id if route.thresholds and limits else 0,
+        limits=limits,
+        shadow=isinstance(arm, Shadow),
+        redacted=route.redacted,
+    )
+
+
+def _limits(route: Route, arm: Arm | Shadow) -> tuple[float, ...]:
+    if route.thresholds is None or isinstance(arm, Shadow) or arm.role not in (Role.CHAMPION, Role.CANARY):
         return ()
     return route.thresholds.canary if arm.role is Role.CANARY else route.thresholds.champion

@@ -1,153 +1,275 @@
 """Blocks and labels that the control plane has not taken yet: on disk before they are sent, so that a killed worker loses none.
 
     HOME/spool/INCARNATION/lock                 held (flock) by the process that lives; says which worker's place it fills
+    HOME/spool/INCARNATION/book                 what it has counted and what it has in its hands (see `book`)
     HOME/spool/INCARNATION/00000007.block       a whole block, written aside and renamed
     HOME/spool/INCARNATION/00000008.labels      labels that were acknowledged to their callers and go out with block 8
 
-A folder whose lock is free belongs to a dead worker: whoever takes the lock sends what is left under its original ids. Labels are
-named after the block that they go out with, so that block and labels cannot both arrive, whenever their worker died.
+Blocks become durable one after the other: 8 is not begun before 7 has its name, however long the disk refuses it. So labels,
+which are named after the block that comes next, always go out with it, and none under a number that was passed over.
+
+A folder whose lock is free belongs to a dead worker. Whoever takes the lock makes one last block of what no block of it has told
+yet, and sends what is there under its original ids.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from errno import EIO
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from lockgate.boundary.observations import Block, Feedback
+from lockgate.kernel.errors import Corrupt
+from lockgate.serving.capture.book import Book
+from lockgate.serving.capture.figures import Figures
+from lockgate.serving.capture.files import append_whole
+from lockgate.serving.capture.remains import last_block
 
+ROOM = 64 << 20  # bytes that wait, above which cells are dropped, and above twice of which labels are refused
+_LOCK = "lock"
 _BLOCK = ".block"
 _LABELS = ".labels"
 _feedback = msgspec.msgpack.Decoder(list[Feedback])
 _encoder = msgspec.msgpack.Encoder()
 
+log = logging.getLogger(__name__)
+
 
 class Spool:
-    """One incarnation's folder, while its lock is held. Blocks are put by one thread and removed by another."""
+    """One incarnation's folder, while its lock is held. Blocks and labels are put by one thread, blocks removed by another.
 
-    def __init__(self, folder: Path, lock: BinaryIO) -> None:
+    book: None if there is none to be read any more. size: bytes of blocks not sent yet, and of labels that are in none.
+    left: what a dead worker had not told, for the figures.
+    """
+
+    def __init__(self, folder: Path, lock: BinaryIO, book: Book | None, *, room: int = ROOM) -> None:
         lock.seek(0)
         self.worker = lock.read().decode()
+        self.book = book
+        self.left = Figures()
         self._folder = folder
+        self._room = room
         self._lock = lock
         self._counting = threading.Lock()
-        self._labels: tuple[int, BinaryIO] | None = None
+        self._open_labels: FileIO | None = None
+        self._labels: list[Feedback] = []
+        self._labels_size = 0
         waiting = self.blocks()
-        self.waiting = len(waiting)  # blocks not sent yet, and their bytes
-        self.size = sum(path.stat().st_size for path in waiting)
+        self.waiting = len(waiting)  # blocks not sent yet
+        self._blocks_size = sum(path.stat().st_size for path in waiting)
+        self._durable = max([book.durable if book else 0, *(int(path.stem) for path in waiting)])
 
     @classmethod
-    def create(cls, root: Path, worker: str, incarnation: str) -> Spool:
-        """The lock is taken before the folder has its name: nobody can mistake a newborn for a dead one."""
+    def create(cls, root: Path, worker: str, incarnation: str, *, memory: Path | None = None, room: int = ROOM) -> Spool:
+        """The lock is taken before the folder has its name: nobody can mistake a newborn for a dead one.
+
+        room: bytes. memory: a folder that is kept in memory (/dev/shm), for the book. On a disk that hangs, a store to a mapped
+        file may hang as well; in memory it cannot, but what the book says then ends with the machine, as with a loss of power.
+        """
         draft = root / f".{incarnation}"
         draft.mkdir(parents=True)
-        lock = (draft / "lock").open("w+b")
+        lock = (draft / _LOCK).open("w+b")
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.write(worker.encode())
         lock.flush()
-        return cls(draft.rename(root / incarnation), lock)
+        folder = draft.rename(root / incarnation)
+        if memory is not None:
+            (folder / "book").symlink_to(memory / f"lockgate-{incarnation}.book")
+        return cls(folder, lock, Book.create((folder / "book").resolve()), room=room)
 
     @classmethod
     def adopt(cls, root: Path) -> Iterator[Spool]:
-        """The folders of workers that are dead, locked for us."""
+        """The folders of workers that are dead, locked for us, their last block made. What the disk refuses is left for later."""
         for folder in sorted(root.iterdir()) if root.is_dir() else []:
-            if folder.name.startswith("."):
+            lock = None if folder.name.startswith(".") else _free_lock(folder)
+            if lock is None:
                 continue
-            if lock := _free_lock(folder / "lock"):
-                yield cls(folder, lock)
+            try:
+                with ExitStack() as unless_adopted:
+                    unless_adopted.callback(lock.close)
+                    spool = cls(folder, lock, _book(folder / "book"))
+                    spool._settle()
+                    unless_adopted.pop_all()
+            except OSError as error:
+                log.warning("spool of a dead worker not adopted", extra={"folder": folder.name, "reason": str(error)})
+                continue
+            yield spool
+
+    @property
+    def size(self) -> int:
+        return self._blocks_size + self._labels_size
+
+    @property
+    def crowded(self) -> bool:
+        """No room for cells."""
+        return self._blocks_size > self._room
+
+    @property
+    def full(self) -> bool:
+        """No room even for labels."""
+        return self.size > 2 * self._room
 
     def put(self, block: Block) -> None:
-        """Keep a block; its labels are in it now.
+        """Keep a block, with the labels that go out with it; a block that is durable already is passed over.
 
         Raises:
             OSError: the disk refuses it.
         """
+        if block.sequence <= self._durable:
+            return
         path = self._folder / f"{block.sequence:08d}{_BLOCK}"
         draft = path.with_suffix(".draft")
-        content = _encoder.encode(block)
+        content = _encoder.encode(msgspec.structs.replace(block, feedback=block.feedback + tuple(self._labels)))
         draft.write_bytes(content)
-        draft.replace(path)
-        self._count(1, len(content))
-        self._drop_labels(block.sequence)
+        self._count(1, len(content))  # before anybody can find it and remove it
+        try:
+            draft.replace(path)
+        except OSError:
+            self._count(-1, -len(content))
+            raise
+        self._note_durable(block.sequence)
+        self._drop_labels()
 
-    def put_labels(self, sequence: int, labels: list[Feedback]) -> None:
-        """Keep labels until block `sequence` carries them; once this returns, a killed process loses none.
+    def put_labels(self, labels: list[Feedback]) -> None:
+        """Keep labels for the block that comes next; once this returns, a killed process loses none.
 
         Raises:
             OSError: the disk refuses them.
         """
-        if self._labels is None or self._labels[0] != sequence:
-            self._close_labels()
-            self._labels = sequence, (self._folder / f"{sequence:08d}{_LABELS}").open("ab", buffering=0)
+        if self._open_labels is None:
+            self._open_labels = FileIO(self._folder / f"{self._durable + 1:08d}{_LABELS}", "ab")
         content = _encoder.encode(labels)
-        self._labels[1].write(len(content).to_bytes(4, "big") + content)
+        if self._open_labels.closed:
+            raise OSError(EIO, "half a label could not be taken back; labels are kept again after the next block")
+        append_whole(self._open_labels, len(content).to_bytes(4, "big") + content)
+        self._labels += labels
+        self._labels_size += len(content)
 
     def blocks(self) -> list[Path]:
         """What is to be sent, in the order of its sequence: the control plane takes nothing out of order."""
         return sorted(self._folder.glob(f"*{_BLOCK}"))
 
-    def gather_labels(self) -> None:
-        """Make blocks of a dead worker's labels that no block carries yet, under the ids that those blocks would have had."""
-        for path in sorted(self._folder.glob(f"*{_LABELS}")):
-            labels = tuple(_whole_labels(path.read_bytes()))
-            if labels and not path.with_suffix(_BLOCK).exists():
-                known = max(label.answered_at for label in labels)
-                self.put(Block(self.worker, self._folder.name, int(path.stem), known, known, feedback=labels))
-            path.unlink(missing_ok=True)
-
     def remove(self, path: Path) -> None:
+        """A block was sent. It is noted as durable first: once its file is gone, nothing else says so."""
         size = path.stat().st_size
+        self._note_durable(int(path.stem))
         path.unlink()
         self._count(-1, -size)
 
     def release(self) -> None:
-        """Let go of the lock; a folder with nothing left to send disappears."""
+        """Let go of the lock; a folder with nothing left to tell disappears."""
         self._close_labels()
-        if not self.blocks() and not any(self._folder.glob(f"*{_LABELS}")):
-            for path in self._folder.iterdir():
+        if not self.blocks() and not self._labels_left() and self._told():
+            if (self._folder / "book").is_symlink():
+                (self._folder / "book").resolve().unlink(missing_ok=True)
+            for path in sorted(self._folder.iterdir(), key=lambda one: one.name == _LOCK):  # the lock last: it says whose this is
                 path.unlink()
             self._folder.rmdir()
         self._lock.close()
 
+    def _settle(self) -> None:
+        """Make a dead worker's last block, if there is anything to tell. Done again, wherever it broke off, it is the same."""
+        left = self._labels_left()
+        labels = [label for path in left for label in _whole_labels(path)]
+        sequence = max([self._durable + 1, *(int(path.stem) for path in left)])
+        book = None if self._finished else self.book
+        if book is not None:
+            book.final = sequence
+        identity = self.worker, self._folder.name, sequence
+        last = last_block(identity, book, self._durable, labels, self._folder.parent.parent / "records")
+        if last is not None:
+            self.put(last.block)
+            self.left = last.figures
+        self._drop_labels()
+
+    @property
+    def _finished(self) -> bool:
+        """Whether the last block is durable that was to be made of the book."""
+        return self.book is not None and 0 < self.book.final <= self._durable
+
+    def _told(self) -> bool:
+        """Whether blocks that are durable have told all that the book says."""
+        return self.book is None or self._finished or self.book.remains(self._durable) is None
+
+    def _labels_left(self) -> list[Path]:
+        """Files of labels that stand in no durable block."""
+        return [path for path in sorted(self._folder.glob(f"*{_LABELS}")) if int(path.stem) > self._durable]
+
+    def _note_durable(self, sequence: int) -> None:
+        with self._counting:
+            self._durable = max(self._durable, sequence)
+            if self.book is not None:
+                self.book.durable = self._durable
+
     def _count(self, blocks: int, size: int) -> None:
         with self._counting:
             self.waiting += blocks
-            self.size += size
+            self._blocks_size += size
 
-    def _drop_labels(self, sequence: int) -> None:
-        if self._labels is not None and self._labels[0] <= sequence:
-            self._close_labels()
-        (self._folder / f"{sequence:08d}{_LABELS}").unlink(missing_ok=True)
+    def _drop_labels(self) -> None:
+        """Those that stand in a durable block now."""
+        self._close_labels()
+        self._labels, self._labels_size = [], 0
+        for path in self._folder.glob(f"*{_LABELS}"):
+            if int(path.stem) <= self._durable:
+                path.unlink(missing_ok=True)
 
     def _close_labels(self) -> None:
-        if self._labels is not None:
-            self._labels[1].close()
-            self._labels = None
+        if self._open_labels is not None:
+            self._open_labels.close()
+            self._open_labels = None
 
 
-def _free_lock(path: Path) -> BinaryIO | None:
+def _free_lock(folder: Path) -> BinaryIO | None:
     """The lock, held by us now; None if its worker lives, or if another one was quicker and is done with the folder."""
     try:
-        lock = path.open("r+b")
+        lock = (folder / _LOCK).open("r+b")
+    except NotADirectoryError:
+        return None
     except FileNotFoundError:
+        with suppress(OSError):  # its last heir died between the lock's end and its own
+            folder.rmdir()
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         return None
+    if os.fstat(lock.fileno()).st_nlink == 0:
+        lock.close()
+        return None
     return lock
 
 
-def _whole_labels(content: bytes) -> Iterator[Feedback]:
+def _book(path: Path) -> Book | None:
+    """A dead worker's book; None if it is of another release, or not there (its worker died at birth, or with its machine)."""
+    try:
+        return Book.open(path)
+    except (FileNotFoundError, Corrupt) as error:
+        log.warning("a dead worker left no book", extra={"folder": path.parent.name, "reason": str(error)})
+        return None
+
+
+def _whole_labels(path: Path) -> Iterator[Feedback]:
+    content = path.read_bytes()
     offset = 0
     while offset + 4 <= len(content):
         end = offset + 4 + int.from_bytes(content[offset : offset + 4], "big")
         if end > len(content):
             return  # torn: its caller got no answer
-        yield from _feedback.decode(content[offset + 4 : end])
+        try:
+            labels = _feedback.decode(content[offset + 4 : end])
+        except msgspec.DecodeError as error:
+            log.warning("labels damaged: the rest of their file cannot be read", extra={"file": path.name, "reason": str(error)})
+            return
+        yield from labels
         offset = end

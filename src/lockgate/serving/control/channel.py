@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lockgate.kernel.errors import Invalid, Refused, Unavailable
@@ -15,14 +17,18 @@ class Channel:
     """Not for two threads at once.
 
     url: the control plane's address, as `http://127.0.0.1:7070`. timeout: seconds without a byte, above `wait` of a long poll.
+    ca: a file with the authority of an https control plane; the system's authorities if it is None.
     """
 
-    def __init__(self, url: str, token: str, timeout: float) -> None:
+    def __init__(self, url: str, token: str, timeout: float, ca: Path | None = None) -> None:
         parts = urlsplit(url)
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-        if parts.scheme not in kinds or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Invalid(f"control plane address {url!r} found, http://HOST:PORT expected")
-        self._connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=timeout)
+        self._connection = (
+            http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=_trusting(ca))
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+        )
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
 
@@ -66,6 +72,13 @@ class Channel:
         if response.status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             raise Unavailable(f"the control plane answered {path} with {response.status}")
         return None if response.status == HTTPStatus.NO_CONTENT else content
+
+
+def _trusting(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (ssl.SSLError, OSError) as error:
+        raise Invalid(f"{ca} cannot be used as an authority: {error.strerror or error}", hint="Certificates in PEM.") from error
 
 
 def pause_after(failures: int, longest: float) -> float:

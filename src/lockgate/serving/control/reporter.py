@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Refused, Unavailable
+from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.spool import Spool
 from lockgate.serving.control.channel import Channel, pause_after
 from lockgate.serving.control.contact import Contact
@@ -22,15 +24,27 @@ log = logging.getLogger(__name__)
 
 
 class Reporter(threading.Thread):
-    """A thread of its own: however slow the control plane is, no answer waits for it."""
+    """A thread of its own: however slow the control plane is, no answer waits for it.
 
-    def __init__(self, channel: Channel, contact: Contact, spool: Spool, root: Path, clock: Clock) -> None:
+    on_adopted: called in this thread with what a dead worker had not told, for the figures.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        contact: Contact,
+        spool: Spool,
+        root: Path,
+        clock: Clock,
+        on_adopted: Callable[[Figures], None] | None = None,
+    ) -> None:
         super().__init__(name="reporter", daemon=True)
         self._channel = channel
         self._contact = contact
         self._spool = spool
         self._root = root
         self._clock = clock
+        self._on_adopted = on_adopted
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._acknowledgement: Acknowledgement | None = None
@@ -59,10 +73,11 @@ class Reporter(threading.Thread):
             try:
                 self._round()
                 failures = 0
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:
                 failures += 1
                 if failures == 1:
-                    log.warning("control plane away", extra={"reason": error.message})
+                    what = "control plane away" if isinstance(error, Unavailable) else "the disk refuses the spool"
+                    log.warning(what, extra={"reason": str(error)})
                 self._stopping.wait(pause_after(failures, _LONGEST_PAUSE))
             if last:
                 break
@@ -81,8 +96,9 @@ class Reporter(threading.Thread):
     def _adopt(self) -> None:
         for orphan in Spool.adopt(self._root):
             try:
-                orphan.gather_labels()
                 log.info("adopted the spool of a dead worker", extra={"blocks": orphan.waiting, "worker": orphan.worker})
+                if self._on_adopted is not None:
+                    self._on_adopted(orphan.left)
                 self._send_blocks(orphan)
             finally:
                 orphan.release()

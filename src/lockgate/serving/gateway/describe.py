@@ -1,24 +1,33 @@
-"""Answers about the server and its models: health, metadata, versions, repository index."""
+"""Answers about the server and its models: health, metadata, versions, statistics, who would answer what."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
 
+from lockgate.boundary import histogram
 from lockgate.boundary.acknowledgements import Readiness
-from lockgate.boundary.manifest import Tensor
 from lockgate.boundary.routes import Arm, Role
+from lockgate.serving.capture.figures import FigureFiles, Figures, VersionFigures, exposition
+from lockgate.serving.gateway.assignment import Header, assign
 from lockgate.serving.gateway.plan import RoutePlan
 from lockgate.serving.gateway.router import Router
+from lockgate.serving.protocol import metadata, openapi, scoring
+from lockgate.serving.protocol.metadata import IndexEntry, Statistics
 from lockgate.serving.protocol.problems import Answer, answer, problem
+from lockgate.serving.protocol.requests import InferenceRequest
 
-PLATFORM = "onnx"
 _STATES = {Readiness.READY: "READY", Readiness.LOADING: "LOADING", Readiness.FAILED: "UNAVAILABLE"}
+_TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 
 
 class Describe:
-    def __init__(self, router: Router, version: str) -> None:
+    """figures: this worker's own; files: those of all workers."""
+
+    def __init__(self, router: Router, figures: Figures, files: FigureFiles, version: str) -> None:
         self._router = router
+        self._figures = figures
+        self._files = files
         self._version = version
         self.draining = False
 
@@ -27,7 +36,7 @@ class Describe:
         return self._router.ready and not self.draining
 
     def server(self) -> Answer:
-        return answer({"name": "lockgate", "version": self._version, "extensions": []})
+        return answer(metadata.server(self._version))
 
     def live(self) -> Answer:
         return answer({"live": True})
@@ -35,21 +44,26 @@ class Describe:
     def health(self) -> Answer:
         return answer({"ready": self.ready}, HTTPStatus.OK if self.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
+    def ping(self) -> Answer:
+        return scoring.ping(ready=self.ready)
+
+    def scoring_version(self) -> Answer:
+        return scoring.version(self._version)
+
+    def metrics(self) -> Answer:
+        return Answer(HTTPStatus.OK, _TEXT, exposition(self._files.together(self._figures)).encode())
+
+    def openapi(self) -> Answer:
+        plans = self._router.plan.routes
+        known = {model: plan.champion.package.manifest.signature for model, plan in plans.items() if plan.champion is not None}
+        return answer(openapi.document(self._version, known))
+
     def model(self, plan: RoutePlan, version: int | None) -> Answer:
         arm = plan.champion if version is None else plan.by_version.get(version)
         if arm is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{_named(plan, version)} is not ready")
-        signature = arm.package.manifest.signature
-        return answer(
-            {
-                "name": plan.route.model,
-                "versions": [str(one.version) for one in plan.route.arms] if version is None else [str(version)],
-                "platform": PLATFORM,
-                "inputs": [_tensor(tensor) for tensor in signature.inputs],
-                "outputs": [_tensor(tensor) for tensor in signature.outputs],
-                "parameters": {"score": signature.score, "score_column": signature.score_column},
-            }
-        )
+        versions = [one.version for one in plan.route.arms] if version is None else [version]
+        return answer(metadata.model(plan.route.model, versions, arm.package.manifest))
 
     def model_ready(self, plan: RoutePlan, version: int | None) -> Answer:
         """A model is ready when everything that gets its traffic is; a version when it is loaded."""
@@ -60,30 +74,52 @@ class Describe:
     def versions(self, plan: RoutePlan) -> Answer:
         return answer({"name": plan.route.model, "versions": [self._version_of(arm) for arm in plan.route.arms]})
 
-    def index(self) -> Answer:
+    def statistics(self, plan: RoutePlan, version: int | None) -> Answer:
+        """Of all workers, since the server started."""
+        seen = self._files.together(self._figures).versions.get(plan.route.model, {})
+        versions = [arm.version for arm in plan.route.arms if version is None or arm.version == version]
+        told = [_statistics(plan.route.model, one, seen.get(one, VersionFigures())) for one in versions]
+        return answer(metadata.statistics(told))
+
+    def route(self, plan: RoutePlan, header: Header, request: InferenceRequest) -> Answer:
+        """Who would answer a request."""
+        assignment = assign(plan, header, request)
+        if assignment is None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"no version of {plan.route.model} is ready to answer")
         return answer(
-            [
-                {"name": plan.route.model, "version": str(arm.version), **self._state(arm)}
-                for plan in self._router.plan.routes.values()
-                for arm in plan.route.arms
-            ]
+            {
+                "model_name": plan.route.model,
+                "model_version": str(assignment.arm.version),
+                "by": "rule" if assignment.chosen else "unit" if assignment.key else "default",
+                "unit": plan.route.unit,
+                "evidence": assignment.judged,
+                "revision": str(self._router.plan.revision),
+            }
         )
+
+    def index(self) -> list[IndexEntry]:
+        states = self._router.packages
+        return [
+            IndexEntry(plan.route.model, str(arm.version), _STATES[states[arm.digest].readiness], states[arm.digest].reason)
+            for plan in self._router.plan.routes.values()
+            for arm in plan.route.arms
+        ]
 
     def _complete(self, plan: RoutePlan) -> bool:
         weighted = [arm for arm in plan.route.arms if arm.weight > 0]
         return bool(weighted) and all(arm.version in plan.by_version for arm in weighted)
 
     def _version_of(self, arm: Arm) -> dict[str, Any]:
-        return {"version": str(arm.version), "role": Role(arm.role).value, "weight": arm.weight, **self._state(arm)}
-
-    def _state(self, arm: Arm) -> dict[str, str]:
         state = self._router.packages[arm.digest]
-        return {"state": _STATES[state.readiness], "reason": state.reason}
+        told = {"version": str(arm.version), "role": Role(arm.role).value, "weight": arm.weight}
+        return told | {"state": _STATES[state.readiness], "reason": state.reason}
+
+
+def _statistics(model: str, version: int, seen: VersionFigures) -> Statistics:
+    failed = sum(seen.failures.values())
+    seconds = sum(count * histogram.upper_edge(bucket) for bucket, count in seen.latency.items())
+    return Statistics(model, str(version), seen.completed - failed, failed, seconds)
 
 
 def _named(plan: RoutePlan, version: int | None) -> str:
     return plan.route.model if version is None else f"version {version} of {plan.route.model}"
-
-
-def _tensor(tensor: Tensor) -> dict[str, Any]:
-    return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}

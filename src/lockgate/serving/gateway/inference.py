@@ -1,263 +1,248 @@
 """The hot path: choose the arm, check the request by its signature, run it, answer; if the arm fails, the champion answers.
 
-`solve` computes and touches nothing, so that a large request can be solved in another thread; `commit` counts and records, in the
-event loop only.
+What runs here is answered in one go, without a task or an await. What runs elsewhere (a process of its own, the thread for large
+requests) and what sleeps is awaited. Either way the same steps follow each other: prepare, admit, run, conclude.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from http import HTTPStatus
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
-
-from lockgate.boundary import predictions
-from lockgate.boundary.predictions import Prediction
-from lockgate.boundary.records import Record
+from lockgate.boundary.predictions import Mint, Prediction
 from lockgate.boundary.routes import Revision
-from lockgate.boundary.selector import choose, unit_key
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.records import RecordLog
-from lockgate.serving.gateway.plan import ReadyArm, RoutePlan
-from lockgate.serving.protocol.answers import Parameters
-from lockgate.serving.protocol.columns import Array, Batch
-from lockgate.serving.protocol.problems import Answer, problem
-from lockgate.serving.protocol.requests import InferenceRequest, parse
+from lockgate.serving.gateway.assignment import Header
+from lockgate.serving.gateway.attempt import (
+    OUTPUT,
+    Attempt,
+    Outcome,
+    compute,
+    failed,
+    fall_back,
+    judge,
+    prepare,
+    refused,
+    written,
+)
+from lockgate.serving.gateway.plan import RoutePlan
+from lockgate.serving.gateway.shadows import Pair, Shadows
+from lockgate.serving.gateway.waking import Waking
+from lockgate.serving.protocol.parsing import parse
+from lockgate.serving.protocol.problems import Answer, refusal
+from lockgate.serving.protocol.requests import InferenceRequest
 from lockgate.serving.runtimes.model import RuntimeFailure
 
 UNASSIGNED = Revision()  # what ids and records of answers carry that no table assigned
 
-Header = Callable[[str], str | None]
+Answering = Answer | Coroutine[Any, Any, Answer]
+Parse = Callable[[bytes, Header], InferenceRequest]
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """judged: the table assigned this unit to this arm, so what happens is evidence. pinned: the caller named the version."""
-
-    arm: ReadyArm
-    key: int
-    judged: bool
-    pinned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """One version tried with one request. failure: its kind, or None."""
-
-    arm: ReadyArm
-    batch: Batch | None
-    seconds: float = 0.0
-    outputs: tuple[Array, ...] = ()
-    scores: tuple[float, ...] = ()
-    failure: str | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """An answer, and what is to be counted of how it came about: the trials, the first of them of the arm that was assigned."""
-
+class Sealed(NamedTuple):
+    ids: tuple[str, ...]
     answer: Answer
-    assignment: Assignment | None = None
-    trials: tuple[Trial, ...] = ()
-    prediction_ids: tuple[str, ...] = ()
-    at: float = 0.0
-    rejected: bool = False
 
 
 class Inference:
-    def __init__(self, ledger: Ledger, records: RecordLog, secret: bytes, clock: Clock) -> None:
+    """Used by the event loop only. large: a thread for requests that would hold others up."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        records: RecordLog,
+        secret: bytes,
+        clock: Clock,
+        large: Executor,
+        waking: Waking,
+    ) -> None:
         self._ledger = ledger
         self._records = records
         self._secret = secret
         self._clock = clock
+        self._large = large
+        self._waking = waking
+        self.shadows = Shadows(ledger, clock, self.keep_shadow)
         self._serial = count(getrandbits(32))
+        self._mints: dict[str, Mint] = {}
 
-    def solve(self, plan: RoutePlan, version: int | None, header: Header, body: bytes) -> Solution:
-        """Answer one request. version: the one asked for by its number, else None. header: looks one of the request's up."""
+    def answer(self, plan: RoutePlan, version: int | None, header: Header, body: bytes, parse: Parse = parse) -> Answering:
+        """The answer to one request, or what will be its answer. version: the one asked for by its number, else None.
+
+        parse: reads the form in which requests come at this address.
+        """
         try:
-            request = parse(body)
-            if version is not None:
-                return self._pinned(plan, version, request)
-            assignment = assign(plan, header, request)
-            if assignment is None:
-                return Solution(_silent(plan.route.model))
-            return self._answered(plan, assignment, request)
+            step = prepare(plan, version, header, parse(body, header), len(body))
         except InvalidInput as error:
-            return Solution(_invalid(error), rejected=True)
+            return self._rejected(error)
+        return self._go_on(step)
 
-    def commit(self, solution: Solution) -> None:
-        ledger = self._ledger
-        if solution.rejected:
-            ledger.count("rejected")
-        if solution.assignment is None:
-            return
-        key, judged = solution.assignment.key, solution.assignment.judged
-        if not judged and not solution.assignment.pinned:
-            ledger.count("unassigned")
-        for trial in solution.trials:
-            tally = trial.arm.tally if judged else trial.arm.aside
-            if trial.failure is None:
-                ledger.success(tally, key, trial.seconds, solution.at)
-            else:
-                ledger.failure(tally, key, trial.failure, solution.at)
-            self._records.append(_record(solution, trial, judged=judged))
-            judged = False  # the arm that was assigned stands first; who answers in its place is no evidence
-        if len(solution.trials) > 1:
-            ledger.count("fallbacks")
-
-    def _pinned(self, plan: RoutePlan, version: int, request: InferenceRequest) -> Solution:
-        arm = plan.by_version.get(version)
-        if arm is None:
-            return Solution(_not_loaded(plan, version))
-        batch = arm.package.decoder.decode(request)
-        assignment = Assignment(arm, 0, judged=False, pinned=True)
-        return self._solution(assignment, request, (self._run(arm, batch),))
-
-    def _answered(self, plan: RoutePlan, assignment: Assignment, request: InferenceRequest) -> Solution:
-        champion = plan.champion
-        trial = self._try(assignment.arm, request, is_champion=assignment.arm is champion)
-        if trial.failure is None or champion is None or assignment.arm is champion:
-            return self._solution(assignment, request, (trial,))
-        batch = champion.package.decoder.decode(request)
-        return self._solution(assignment, request, (trial, self._run(champion, batch)))
-
-    def _try(self, arm: ReadyArm, request: InferenceRequest, *, is_champion: bool) -> Trial:
-        """What the champion's signature refuses is the caller's fault; what only another arm's refuses is that arm's failure."""
+    async def answer_large(
+        self, plan: RoutePlan, version: int | None, header: Header, body: bytes, parse: Parse = parse
+    ) -> Answer:
+        """The same with everything that takes long in another thread: small requests go on being answered in between."""
+        elsewhere = partial(asyncio.get_running_loop().run_in_executor, self._large)
         try:
-            batch = arm.package.decoder.decode(request)
+            step = await elsewhere(lambda: prepare(plan, version, header, parse(body, header), len(body)))
         except InvalidInput as error:
-            if is_champion:
-                raise
-            return Trial(arm, None, failure="signature", reason=error.message)
-        return self._run(arm, batch)
+            return self._rejected(error)
+        while isinstance(step, Attempt):
+            attempt = step
+            refusal = await self._ready(attempt)
+            if refusal is not None:
+                return refusal
+            self._admit(attempt)
+            with self._minded(attempt):
+                model = attempt.arm.package.engine.inline
+                outcome = await (self._ask(attempt) if model is None else elsewhere(compute, attempt, model, self._clock))
+                at = self._clock.unix()
+                sealed = await elsewhere(self._seal, attempt, outcome, at)
+            step = self._close(attempt, outcome, sealed, at)
+        return step
 
-    def _run(self, arm: ReadyArm, batch: Batch) -> Trial:
-        begun = self._clock.monotonic()
+    def _go_on(self, step: Attempt | Answer) -> Answering:
+        while isinstance(step, Attempt):
+            model = step.arm.package.engine.inline
+            if model is None:
+                return self._await(step)
+            self._admit(step)
+            step = self._conclude(step, compute(step, model, self._clock))
+        return step
+
+    async def _await(self, step: Attempt | Answer) -> Answer:
+        while isinstance(step, Attempt):
+            refusal = await self._ready(step)
+            if refusal is not None:
+                return refusal
+            self._admit(step)
+            with self._minded(step):
+                model = step.arm.package.engine.inline
+                outcome = await self._ask(step) if model is None else compute(step, model, self._clock)
+            step = self._conclude(step, outcome)
+        return step
+
+    @contextmanager
+    def _minded(self, attempt: Attempt) -> Iterator[None]:
+        """What ends in the middle, because this process ends or by a fault of ours, is not the version's failure."""
         try:
-            outputs = arm.package.model.run(batch.feeds)
-            seconds = self._clock.monotonic() - begun
-            scores = arm.package.scorer.scores(outputs, batch.rows)
+            yield
+        except BaseException:
+            self._ledger.withdraw(attempt.entry)
+            raise
+
+    async def _ready(self, attempt: Attempt) -> Answer | None:
+        """None once the model can be asked; else why it cannot."""
+        engine = attempt.arm.package.engine
+        refusal = await self._waking.wake(engine, attempt.plan.timeout) if engine.asleep else None
+        if refusal is None and engine.remote is not None and engine.remote.full:
+            refusal = self._waking.crowded()
+        if refusal is not None:
+            self.turned_away(attempt.tally.model, "too many requests wait for this model")
+        return refusal
+
+    def turned_away(self, model: str, reason: str) -> None:
+        """Count and record a request that was refused for lack of room."""
+        self._ledger.count("shed")
+        self._records.turn_away(model, self._clock.unix(), reason)
+
+    async def _ask(self, attempt: Attempt) -> Outcome:
+        """Ask a model that runs in another process."""
+        remote = attempt.arm.package.engine.remote
+        if attempt.batch is None or remote is None:
+            return refused(attempt)
+        begun = attempt.arm.package.engine.asked_at = self._clock.monotonic()
+        try:
+            outputs = await remote.run(attempt.batch.feeds, attempt.plan.timeout)
         except RuntimeFailure as error:
-            return Trial(arm, batch, failure="error", reason=error.message)
+            return Outcome(failure=error.kind, reason=error.message)
+        return judge(attempt, outputs, self._clock.monotonic() - begun)
+
+    def _admit(self, attempt: Attempt) -> None:
+        attempt.entry = self._ledger.admit(attempt.tally, attempt.assignment.key)
+
+    def _conclude(self, attempt: Attempt, outcome: Outcome) -> Attempt | Answer:
+        at = self._clock.unix()
+        return self._close(attempt, outcome, self._seal(attempt, outcome, at), at)
+
+    def _seal(self, attempt: Attempt, outcome: Outcome, at: float) -> Sealed | InvalidInput | None:
+        """The answer and its prediction ids; None if there is none, and then `outcome` says why."""
+        if outcome.failure is not None:
+            return None
+        ids = self._prediction_ids(attempt, outcome, at)
+        try:
+            return Sealed(ids, written(attempt, outcome, ids))
+        except InvalidInput as error:
+            return error
         except Invalid as error:
-            return Trial(arm, batch, failure="output", reason=error.message)
-        return Trial(arm, batch, seconds, tuple(outputs), tuple(scores))
+            outcome.failure, outcome.reason = OUTPUT, error.message
+            return None
 
-    def _solution(self, assignment: Assignment, request: InferenceRequest, trials: tuple[Trial, ...]) -> Solution:
-        now = self._clock.now().timestamp()
-        last = trials[-1]
-        if last.failure is not None:
-            return Solution(_failed(last), assignment, trials, at=now)
-        judged = assignment.judged and len(trials) == 1
-        ids = self._prediction_ids(last, assignment.key, now, judged=judged)
-        parameters = Parameters(fallback=len(trials) > 1)
-        if len(ids) == 1:
-            parameters.prediction_id = ids[0]
-        else:
-            parameters.prediction_ids = ids
-        return Solution(_encoded(last, request, parameters), assignment, trials, ids, now)
+    def _close(self, attempt: Attempt, outcome: Outcome, sealed: Sealed | InvalidInput | None, at: float) -> Attempt | Answer:
+        """Count and record what became of it; what is tried next, or the answer."""
+        if sealed is None:
+            return self._next(attempt, outcome, at)
+        if isinstance(sealed, InvalidInput):
+            self._ledger.withdraw(attempt.entry)
+            return self._rejected(sealed)
+        self._commit(attempt, outcome, sealed.ids, at)
+        return sealed.answer
 
-    def _prediction_ids(self, trial: Trial, key: int, now: float, *, judged: bool) -> tuple[str, ...]:
-        tally = trial.arm.tally
-        revision = tally.revision if judged else UNASSIGNED
-        version, secret, model, serial = trial.arm.version, self._secret, tally.model, self._serial
-        return tuple(
-            predictions.mint(secret, model, Prediction(version, revision, key, score, now, next(serial)))
-            for score in trial.scores
-        )
+    def _commit(self, attempt: Attempt, outcome: Outcome, ids: tuple[str, ...], at: float) -> None:
+        """Count and record an answer."""
+        self._ledger.succeed(attempt.entry, outcome.seconds, at)
+        self._keep(attempt, outcome, ids, at)
+        assignment = attempt.assignment
+        if attempt.first and not assignment.judged and not assignment.chosen:
+            self._ledger.count("unassigned")
+        if attempt.plan.shadows and not attempt.named:  # soon, and not now: the caller gets its answer first
+            asyncio.get_running_loop().call_soon(self.shadows.offer, attempt, outcome, ids[0])
 
+    def _next(self, attempt: Attempt, outcome: Outcome, at: float) -> Attempt | Answer:
+        """Count and record a failure; what is tried next, or the answer if nothing is."""
+        assert outcome.failure is not None  # noqa: S101 - see the callers
+        self._ledger.fail(attempt.entry, outcome.failure, at)
+        self._keep(attempt, outcome, (), at)
+        following = fall_back(attempt)
+        if following is None:
+            return failed(attempt, outcome)
+        self._ledger.count("fallbacks")
+        return following
 
-def assign(plan: RoutePlan, header: Header, request: InferenceRequest) -> Assignment | None:
-    """The arm that a request belongs to; None while nothing can answer.
+    def _keep(self, attempt: Attempt, outcome: Outcome, ids: tuple[str, ...], at: float) -> None:
+        revision = attempt.tally.revision if _judged(attempt) else UNASSIGNED
+        self._records.keep(attempt.tally, revision, ids, at, attempt.batch, outcome.scores, _failure(outcome), size=attempt.size)
 
-    A request without its unit goes to the champion and is no evidence: nobody is refused for a missing header, nobody meets a
-    canary at random, and the two arms go on being filled by the same hash and by nothing else.
-    """
-    champion = plan.champion
-    if champion is None:
-        return None
-    if plan.header is not None:
-        unit = header(plan.header)
-    elif plan.field is not None:
-        unit = unit_of_rows(request, plan.field)
-    else:
-        return _assigned(plan, champion, getrandbits(64))
-    if not unit:
-        return Assignment(champion, 0, judged=plan.judged and not plan.split)
-    return _assigned(plan, champion, unit_key(plan.route.salt, unit))
+    def keep_shadow(self, pair: Pair, at: float, scores: Sequence[float], failure: str | None) -> None:
+        """Record what a shadow said, beside the answer that was given."""
+        tally, batch = pair.shadow.tally, pair.attempt.batch
+        self._records.keep(tally, tally.revision, (), at, batch, scores, failure, pair=pair.prediction_id)
 
+    def _prediction_ids(self, attempt: Attempt, outcome: Outcome, at: float) -> tuple[str, ...]:
+        tally, serial = attempt.tally, self._serial
+        revision = tally.revision if _judged(attempt) else UNASSIGNED
+        mint = self._mints.get(tally.model)
+        if mint is None:
+            mint = self._mints[tally.model] = Mint(self._secret, tally.model)
+        version, key = attempt.arm.version, attempt.assignment.key
+        return tuple(mint(Prediction(version, revision, key, score, at, next(serial))) for score in outcome.scores)
 
-def _assigned(plan: RoutePlan, champion: ReadyArm, key: int) -> Assignment:
-    arm = plan.arms[choose(key, plan.weights)] if plan.split else champion
-    return Assignment(arm or champion, key, plan.judged)
-
-
-def unit_of_rows(request: InferenceRequest, field: str) -> str | None:
-    """The value that all rows have in a field; None if one has none, or if they differ."""
-    if request.instances is not msgspec.UNSET:
-        values: list[Any] = [row.get(field) for row in request.instances]
-    elif request.inputs is not msgspec.UNSET:
-        values = next((tensor.data for tensor in request.inputs if tensor.name == field), [])
-    first = values[0] if values else None
-    if not isinstance(first, str | int | float) or any(value != first for value in values):
-        return None
-    return str(first)
+    def _rejected(self, error: InvalidInput) -> Answer:
+        self._ledger.count("rejected")
+        return refusal(error)
 
 
-def _encoded(trial: Trial, request: InferenceRequest, parameters: Parameters) -> Answer:
-    version = str(trial.arm.version)
-    body = trial.arm.package.encoder.encode(
-        request,
-        trial.outputs,
-        trial.scores,
-        model_name=trial.arm.tally.model,
-        model_version=version,
-        id=request.id or f"{getrandbits(64):016x}",
-        parameters=parameters,
-    )
-    return Answer(HTTPStatus.OK, [("content-type", "application/json"), ("x-lockgate-version", version)], body)
+def _judged(attempt: Attempt) -> bool:
+    return attempt.first and attempt.assignment.judged
 
 
-def _record(solution: Solution, trial: Trial, *, judged: bool) -> Record:
-    answered = trial.failure is None
-    return Record(
-        prediction_ids=solution.prediction_ids if answered else (),
-        model=trial.arm.tally.model,
-        version=trial.arm.version,
-        revision=trial.arm.tally.revision if judged else UNASSIGNED,
-        answered_at=solution.at,
-        inputs=trial.batch.values if trial.batch else {},
-        scores=trial.scores,
-        failure=None if answered else f"{trial.failure}: {trial.reason}",
-    )
-
-
-def _invalid(error: InvalidInput) -> Answer:
-    first = error.faults[0]
-    more = f" (and {len(error.faults) - 1} more)" if len(error.faults) > 1 else ""
-    return problem(HTTPStatus.BAD_REQUEST, f"{first}{more}", error.faults, hint=error.hint)
-
-
-def _silent(model: str) -> Answer:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"no version of {model} is ready to answer", headers=[("retry-after", "1")])
-
-
-def _not_loaded(plan: RoutePlan, version: int) -> Answer:
-    model = plan.route.model
-    if any(arm.version == version for arm in plan.route.arms):
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, f"version {version} of {model} is not ready", headers=[("retry-after", "1")]
-        )
-    known = ", ".join(str(arm.version) for arm in plan.route.arms)
-    return problem(HTTPStatus.NOT_FOUND, f"version {version} of {model} is not served here; served are {known}")
-
-
-def _failed(trial: Trial) -> Answer:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"version {trial.arm.version} failed ({trial.failure}): {trial.reason}")
+def _failure(outcome: Outcome) -> str | None:
+    return None if outcome.failure is None else f"{outcome.failure}: {outcome.reason}"

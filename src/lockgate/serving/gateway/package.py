@@ -1,18 +1,64 @@
-"""A package ready to answer: its model, and how requests of its signature are read and its answers written."""
+"""A package that answers: how requests of its signature are read and its answers written, and who runs its model."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 from lockgate.boundary.manifest import Manifest
-from lockgate.kernel.errors import InvalidInput, Refused
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
-from lockgate.serving.runtimes.model import Model
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import load_model
+from lockgate.serving.runtimes.model import Array, Model
 from lockgate.serving.runtimes.scores import Scorer
+
+
+class Remote(Protocol):
+    """A model in a process of its own."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it has as many requests under way as it may have."""
+        ...
+
+    async def run(self, feeds: Mapping[str, Array], seconds: float) -> Sequence[Array]:
+        """See runtimes.model.Model.run. seconds: from now; a time-out counts at its deadline, whatever the process does.
+
+        Raises:
+            RuntimeFailure: the model raised, the process died, or the time is over.
+        """
+        ...
+
+
+class Shadowed(Protocol):
+    """A shadow in a process of its own."""
+
+    def offer(self, request_id: str, rows: int, packed: bytes) -> bool:
+        """Ask without waiting: its outcome comes by that id. packed: the feeds, by isolation.wire.pack.
+
+        False if there is no room: nothing was sent.
+        """
+        ...
+
+
+class Engine:
+    """What runs a package's model: `inline` in this process, or `remote`; neither while it sleeps. A shadow has only `shadow`.
+
+    A model sleeps when nobody asked for it for long, or when its memory is needed; `wake` has it loaded again.
+    """
+
+    __slots__ = ("asked_at", "inline", "remote", "shadow", "wake")
+
+    def __init__(self, inline: Model | None = None, remote: Remote | None = None, shadow: Shadowed | None = None) -> None:
+        self.inline = inline
+        self.remote = remote
+        self.shadow = shadow
+        self.wake: Callable[[], Awaitable[None]] | None = None
+        self.asked_at = 0.0  # monotonic seconds
+
+    @property
+    def asleep(self) -> bool:
+        return self.inline is None and self.remote is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,40 +68,10 @@ class Package:
     decoder: Decoder
     encoder: Encoder
     scorer: Scorer
-    model: Model
+    engine: Engine
 
 
-def load(artifacts: Path, digest: str) -> Package:
-    """Read, verify and try a package.
-
-    Raises:
-        NotFound, Corrupt, Invalid: see runtimes.package.read. RuntimeFailure: the runtime cannot load it, or raises on its
-        golden rows. Refused: its golden rows come out otherwise than they should.
-    """
-    manifest, files = read(artifacts, digest)
+def package_of(digest: str, manifest: Manifest, engine: Engine) -> Package:
+    """Raises Invalid if nothing here can read or write what its signature says."""
     signature = manifest.signature
-    package = Package(digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), load_model(manifest, files))
-    check_golden(package)
-    return package
-
-
-def check_golden(package: Package) -> None:
-    """Answer the golden rows as the original model did; this also warms the session up.
-
-    Raises:
-        Refused: a score is further from the original model's than the tolerance.
-    """
-    golden = package.manifest.golden
-    try:
-        batch = package.decoder.decode_columns(golden.inputs)
-    except InvalidInput as error:
-        raise Refused(f"golden rows do not fit the signature: {error.faults[0]}") from error
-    scores = package.scorer.scores(package.model.run(batch.feeds), batch.rows)
-    if len(scores) != len(golden.scores):
-        raise Refused(f"{len(golden.scores)} golden scores found for {len(scores)} golden rows")
-    worst = max((abs(found - expected) for found, expected in zip(scores, golden.scores, strict=True)), default=0.0)
-    if worst > golden.tolerance:
-        raise Refused(
-            f"golden rows: scores differ from the original model's by up to {worst:.3g}, {golden.tolerance:.3g} is allowed",
-            hint="Package the model again; this one would answer otherwise than the one that was evaluated.",
-        )
+    return Package(digest, manifest, Decoder(signature), Encoder(signature), Scorer(signature), engine)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from urllib.parse import quote
 
-from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
+from lockgate.boundary.routes import Arm, OnFailure, Revision, Role, Route, RouteTable, Rule, Shadow
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.package import Package
 
@@ -22,6 +23,23 @@ class ReadyArm:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyRule:
+    """arm: None while the version that the rule names cannot answer: the champion does."""
+
+    values: frozenset[str]
+    header: str | None
+    field: str | None
+    arm: ReadyArm | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyShadow:
+    told: Shadow
+    package: Package
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class RoutePlan:
     """How one model is answered.
 
@@ -31,9 +49,11 @@ class RoutePlan:
     judged: whether answers are evidence. They are not while an arm with a weight is not ready, or while the control plane is
         lost: then the split is not the one that the table says.
     split: whether assignment means anything, so that a request without its unit must be left out of the evidence.
+    falls_back: whether the champion answers when the version that was assigned fails.
     """
 
     route: Route
+    salt: str
     weights: tuple[float, ...]
     arms: tuple[ReadyArm | None, ...]
     champion: ReadyArm | None
@@ -42,39 +62,51 @@ class RoutePlan:
     split: bool
     header: str | None
     field: str | None
+    rules: tuple[ReadyRule, ...] = ()
+    shadows: tuple[ReadyShadow, ...] = ()
+    falls_back: bool = True
+    timeout: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """ready: everything that gets traffic by the table can answer here."""
+    """ready: everything that gets traffic by the table can answer here. paths: where each model is asked, for a quick look-up."""
 
     revision: Revision = field(default_factory=Revision)
     table: RouteTable = field(default_factory=RouteTable)
     routes: Mapping[str, RoutePlan] = field(default_factory=dict)
+    paths: Mapping[str, RoutePlan] = field(default_factory=dict)
     ready: bool = False
 
 
 class NewTally(Protocol):
-    def __call__(self, route: Route, arm: Arm, *, assigned: bool) -> Tally: ...
+    def __call__(self, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally: ...
 
 
-def make_plan(
-    table: RouteTable, packages: Mapping[str, Package], before: Plan, new_tally: NewTally, *, orphaned: bool = False
-) -> Plan:
+class Packages(NamedTuple):
+    """What is ready, by digest: to answer, and as shadows."""
+
+    arms: Mapping[str, Package]
+    shadows: Mapping[str, Package]
+
+
+def make_plan(table: RouteTable, packages: Packages, before: Plan, new_tally: NewTally, *, orphaned: bool = False) -> Plan:
     """The plan for a table.
 
-    packages: those that are ready, by digest. before: the plan in force: a champion that cannot answer yet is stood in for by the
+    before: the plan in force: a champion that cannot answer yet is stood in for by the
         one before it. new_tally: where answers are counted. orphaned: the control plane is lost, so nobody watches a canary: its
         share goes to the champion.
     """
+    routes = {
+        route.model: _route_plan(route, packages, before.routes.get(route.model), new_tally, orphaned=orphaned)
+        for route in table.routes
+    }
     return Plan(
         revision=table.revision,
         table=table,
-        routes={
-            route.model: _route_plan(route, packages, before.routes.get(route.model), new_tally, orphaned=orphaned)
-            for route in table.routes
-        },
-        ready=all(_complete(route, packages) for route in table.routes),
+        routes=routes,
+        paths={f"/v2/models/{quote(model, safe='')}/infer": plan for model, plan in routes.items()},
+        ready=all(_complete(route, packages.arms) for route in table.routes),
     )
 
 
@@ -83,23 +115,36 @@ def _complete(route: Route, packages: Mapping[str, Package]) -> bool:
     return all(arm.digest in packages for arm in route.arms if arm.weight > 0)
 
 
-def _route_plan(
-    route: Route, packages: Mapping[str, Package], before: RoutePlan | None, new_tally: NewTally, *, orphaned: bool
-) -> RoutePlan:
-    ready = {arm.version: _ready_arm(route, arm, packages[arm.digest], new_tally) for arm in route.arms if arm.digest in packages}
+def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_tally: NewTally, *, orphaned: bool) -> RoutePlan:
+    arms = packages.arms
+    ready = {arm.version: _ready_arm(route, arm, arms[arm.digest], new_tally) for arm in route.arms if arm.digest in arms}
     champion = _champion(route, ready, before.champion if before else None)
     kind, _, name = route.unit.partition(":")
     return RoutePlan(
         route=route,
+        salt=route.salt,
         weights=tuple(arm.weight for arm in route.arms),
         arms=tuple(champion if orphaned and arm.role is Role.CANARY else ready.get(arm.version, champion) for arm in route.arms),
         champion=champion,
         by_version=ready,
-        judged=_complete(route, packages) and not orphaned,
+        judged=_complete(route, arms) and not orphaned,
         split=route.rollout is not None or sum(arm.weight > 0 for arm in route.arms) > 1,
         header=name.lower() if kind == "header" else None,
         field=name if kind == "field" else None,
+        rules=tuple(_ready_rule(rule, ready) for rule in route.rules),
+        shadows=tuple(
+            ReadyShadow(shadow, packages.shadows[shadow.digest], new_tally(route, shadow, assigned=True))
+            for shadow in route.shadows
+            if shadow.digest in packages.shadows
+        ),
+        falls_back=route.on_failure is OnFailure.CHAMPION,
+        timeout=route.timeout,
     )
+
+
+def _ready_rule(rule: Rule, ready: Mapping[int, ReadyArm]) -> ReadyRule:
+    header = rule.header.lower() if rule.header is not None else None
+    return ReadyRule(frozenset(rule.values), header, rule.field, ready.get(rule.version))
 
 
 def _ready_arm(route: Route, arm: Arm, package: Package, new_tally: NewTally) -> ReadyArm:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 
 from lockgate.boundary.acknowledgements import PackageState
-from lockgate.boundary.routes import Arm, Route, RouteTable
+from lockgate.boundary.routes import Arm, Route, RouteTable, Shadow
 from lockgate.kernel.clock import Clock
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.tally import Tally
-from lockgate.serving.gateway.package import Package
-from lockgate.serving.gateway.plan import Plan, make_plan
-from lockgate.serving.gateway.shelf import Shelf
+from lockgate.serving.gateway.plan import Packages, Plan, make_plan
+from lockgate.serving.gateway.shelf import Loader, Shelf
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +20,15 @@ class Router:
     """Used by the event loop only. `on_change` is called when there is something to acknowledge."""
 
     def __init__(
-        self, load: Callable[[str], Package], loader: Executor, ledger: Ledger, clock: Clock, on_change: Callable[[], None]
+        self, loader: Loader, shadow_loader: Loader, ledger: Ledger, clock: Clock, on_change: Callable[[], None]
     ) -> None:
         self.plan = Plan()
         self.applied_at: float | None = None  # Unix seconds; None until there was a table
         self._ledger = ledger
         self._clock = clock
         self._on_change = on_change
-        self._shelf = Shelf(load, loader, clock, self._rebuild)
+        self._shelf = Shelf(loader, clock, self._rebuild)
+        self._shadows = Shelf(shadow_loader, clock, self._rebuild)
         self._orphaned = False
 
     @property
@@ -38,14 +37,15 @@ class Router:
 
     @property
     def packages(self) -> dict[str, PackageState]:
-        return self._shelf.states
+        return self._shadows.states | self._shelf.states
 
     def apply(self, table: RouteTable) -> None:
         """Route by a table from now on. A table that is not newer than the one in force is passed over."""
         if self.applied_at is not None and table.revision <= self.plan.revision:
             return
         self.applied_at = self._clock.now().timestamp()
-        self._shelf.want(arm.digest for arm in _most_needed_first(table))
+        self._shelf.want(_most_needed_first(table))
+        self._shadows.want(shadow.digest for route in table.routes for shadow in route.shadows)
         self._swap(table)
         log.info("routes applied", extra={"revision": str(table.revision), "models": len(table.routes)})
 
@@ -56,6 +56,29 @@ class Router:
     def retry(self) -> None:
         """Try failed packages again when their time has come."""
         self._shelf.retry()
+        self._shadows.retry()
+
+    def sleep_idle(self, seconds: float) -> None:
+        """Put to sleep what nobody has asked for so long."""
+        self._shelf.sleep_idle(seconds)
+
+    async def wake(self, model: str) -> None:
+        """Load what of a model sleeps.
+
+        Raises:
+            LockgateError: it cannot be loaded.
+        """
+        for digest in self._digests(model):
+            await self._shelf.wake(digest)
+
+    def sleep(self, model: str) -> None:
+        """Free a model's memory until it is asked for again."""
+        for digest in self._digests(model):
+            self._shelf.sleep(digest)
+
+    def _digests(self, model: str) -> list[str]:
+        plan = self.plan.routes.get(model)
+        return [arm.digest for arm in plan.route.arms] if plan is not None else []
 
     def orphan(self, *, orphaned: bool) -> None:
         """The control plane is lost for too long, or is back."""
@@ -71,12 +94,14 @@ class Router:
     def _swap(self, table: RouteTable) -> None:
         revision = table.revision
 
-        def new_tally(route: Route, arm: Arm, *, assigned: bool) -> Tally:
+        def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
             return self._ledger.tally(revision, route, arm, assigned=assigned)
 
-        self.plan = make_plan(table, self._shelf.ready, self.plan, new_tally, orphaned=self._orphaned)
+        packages = Packages(self._shelf.ready, self._shadows.ready)
+        self.plan = make_plan(table, packages, self.plan, new_tally, orphaned=self._orphaned)
         self._on_change()
 
 
-def _most_needed_first(table: RouteTable) -> list[Arm]:
-    return sorted((arm for route in table.routes for arm in route.arms), key=lambda arm: -arm.weight)
+def _most_needed_first(table: RouteTable) -> list[str]:
+    arms = sorted((arm for route in table.routes for arm in route.arms), key=lambda arm: -arm.weight)
+    return [arm.digest for arm in arms]

@@ -1,131 +1,60 @@
-"""Columns by a model's signature: from a request's values to the arrays that the runtime takes, every value checked."""
+"""Requests by a model's signature: from the values of a request to the arrays that the runtime takes, every value checked."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from lockgate.boundary.manifest import Signature, Tensor
-from lockgate.kernel.errors import Fault, Invalid, InvalidInput
-from lockgate.serving.protocol.requests import SUBJECT, InferenceRequest, InputTensor
+from lockgate.boundary.manifest import Signature
+from lockgate.kernel.errors import Fault, Invalid
+from lockgate.serving.protocol.binary import check_wanted, element_of, tensor_of
+from lockgate.serving.protocol.column import Column
+from lockgate.serving.protocol.datatypes import Array
+from lockgate.serving.protocol.requests import (
+    InferenceRequest,
+    InputTensor,
+    MatrixRequest,
+    RawRequest,
+    TableRequest,
+    refused,
+    shown,
+)
+from lockgate.serving.protocol.single_row import SingleRow
 
-Array = NDArray[Any]
-
-DTYPES: dict[str, Any] = {
-    "BOOL": np.bool_,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "UINT8": np.uint8,
-    "UINT16": np.uint16,
-    "UINT32": np.uint32,
-    "UINT64": np.uint64,
-    "FP32": np.float32,
-    "FP64": np.float64,
-    "BYTES": np.object_,
-}
-_PLAIN: dict[str, frozenset[type]] = {
-    "FP32": frozenset({float, int}),
-    "FP64": frozenset({float, int}),
-    "BYTES": frozenset({str}),
-}
-_FEW = 64  # up to so many values a loop is quicker than an array
+_UNNAMED = ("", "Unnamed: 0", "__index_level_0__")  # what pandas calls an index that nobody named
 
 
-def check_datatype(what: str, tensor: Tensor) -> None:
-    """Raises Invalid if nothing here can read or write the tensor's datatype."""
-    if tensor.datatype not in DTYPES:
-        raise Invalid(f"{what} {tensor.name!r} has datatype {tensor.datatype!r}; expected one of {', '.join(DTYPES)}")
-
-
-class Batch(NamedTuple):
-    """The rows of one request, as the runtime takes them, and as the record keeps them."""
+class Batch(msgspec.Struct, gc=False):
+    """The rows of one request as the runtime takes them; `values` are what the record keeps, made when it is written."""
 
     rows: int
     feeds: dict[str, Array]
-    values: dict[str, list[Any]]
+    kept: Sequence[InputTensor] | Mapping[str, Any]
+    names: tuple[str, ...]
 
-
-class Column:
-    """One input of a signature."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        check_datatype("input", tensor)
-        self.name = tensor.name
-        self.datatype = tensor.datatype
-        self.tail = tuple(tensor.shape[1:])
-        self.width = prod(self.tail)
-        if not tensor.shape or self.width < 1:
-            raise Invalid(f"input {tensor.name!r} has shape {list(tensor.shape)}; expected rows first, then fixed lengths")
-        self._dtype = DTYPES[tensor.datatype]
-        self._values = {"FP": list[float], "BO": list[bool], "BY": list[str]}.get(tensor.datatype[:2], list[int])
-        self._largest = float(np.finfo(self._dtype).max) if tensor.datatype in ("FP32", "FP64") else None
-        self._plain = _PLAIN.get(tensor.datatype, frozenset()) if self.tail == (1,) else frozenset()
-
-    def check_form(self, given: InputTensor) -> str | None:
-        """What is wrong with datatype or shape; None if nothing is."""
-        if given.datatype != self.datatype:
-            return f"datatype {given.datatype!r} found, {self.datatype!r} expected"
-        if tuple(given.shape[1:]) != self.tail:
-            expected = ", ".join(["rows", *map(str, self.tail)])
-            return f"shape {given.shape} found, [{expected}] expected"
-        return None
-
-    def array(self, data: list[Any]) -> Array:
-        """Flat values as an array of this column's shape.
-
-        Raises:
-            ValueError: a value is null, not finite, out of range or of another type; the message says which row.
-        """
-        if len(data) == 1 and self._is_plain(data[0]):  # one row, as most requests have: half the time
-            return np.array([data], dtype=self._dtype)
-        try:
-            values = msgspec.convert(data, self._values)
-            if self._largest is not None:
-                self._check_finite(values)
-            return np.array(values, dtype=self._dtype).reshape(-1, *self.tail)
-        except msgspec.ValidationError as error:
-            raise ValueError(self._explain(str(error))) from error
-        except OverflowError as error:
-            raise ValueError(f"a value is out of the range of {self.datatype}") from error
-
-    def _is_plain(self, value: Any) -> bool:
-        largest = self._largest
-        return type(value) in self._plain and (largest is None or -largest <= value <= largest)
-
-    def _check_finite(self, values: list[Any]) -> None:
-        largest = self._largest
-        if largest is None:
-            return
-        if len(values) > _FEW:
-            wide = np.array(values, dtype=np.float64)
-            if -largest <= wide.min() and wide.max() <= largest:  # both are False if there is a NaN
-                return
-        for index, value in enumerate(values):
-            if not -largest <= value <= largest:
-                raise ValueError(f"row {index // self.width}: {value} is not a finite {self.datatype} number")
-
-    def _explain(self, message: str) -> str:
-        """`Expected `float`, got `null` - at `$[3]`` in our words."""
-        what, _, index = message.partition(" - at `$[")
-        row = int(index.split("]")[0]) // self.width if index else 0
-        return f"row {row}: {what[:1].lower()}{what[1:].replace('`', '')}"
+    @property
+    def values(self) -> dict[str, list[Any]]:
+        """Each input's values as they came, flat, in the order of the signature."""
+        if isinstance(self.kept, Mapping):
+            return {name: _listed(self.kept[name]) for name in self.names}
+        return {tensor.name: tensor.data for tensor in self.kept}
 
 
 class Decoder:
-    """All inputs of a signature."""
+    """All inputs of a signature. text: the model takes strings only; else BYTES that are not UTF-8 reach it as bytes."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, *, text: bool = True) -> None:
         if not signature.inputs:
             raise Invalid("the signature has no inputs")
-        self.columns = tuple(Column(tensor) for tensor in signature.inputs)
-        self._inputs = frozenset(column.name for column in self.columns)
+        self.columns = tuple(Column(tensor, text=text) for tensor in signature.inputs)
+        self.names = tuple(column.name for column in self.columns)
+        self._inputs = frozenset(self.names)
         self._outputs = frozenset(tensor.name for tensor in signature.outputs)
+        self._single = SingleRow(self.columns)
 
     def decode(self, request: InferenceRequest) -> Batch:
         """The rows of a request.
@@ -133,82 +62,130 @@ class Decoder:
         Raises:
             InvalidInput: they do not fit the signature; each fault names its input.
         """
-        if request.outputs is not None:
-            self._check_outputs([output.name for output in request.outputs])
+        if request.outputs is not None or request.parameters is not None:
+            check_wanted(request, self._outputs)
         if request.inputs is not msgspec.UNSET:
-            return self._batch(*self._from_columns(request.inputs))
-        assert request.instances is not msgspec.UNSET  # noqa: S101 - the parser let one of the two pass
-        return self._batch(*self._from_rows(request.instances))
+            feeds = self._single.tensors(request.inputs)
+            return Batch(1, feeds, request.inputs, self.names) if feeds else self._from_tensors(request.inputs)
+        if request.instances is not msgspec.UNSET:
+            return self._from_rows(request.instances)
+        if isinstance(request, MatrixRequest):
+            return self._from_matrix(request.data)
+        if isinstance(request, RawRequest):
+            return self._from_bytes(request.content)
+        assert isinstance(request, TableRequest)  # noqa: S101 - there is no other
+        return self._from_table(request.columns, request.rows, text=request.text)
 
-    def decode_columns(self, values: dict[str, list[Any]]) -> Batch:
-        """Rows given as columns of values, as golden rows are kept.
+    def decode_columns(self, values: Mapping[str, list[Any]]) -> Batch:
+        """Rows given as columns of values, flat or nested, as golden rows are kept.
 
         Raises:
             InvalidInput: they do not fit the signature.
         """
-        self._check_names(values.keys(), "")
-        return self._batch(values, len(next(iter(values.values()))) // self.columns[0].width)
+        self._check_names(values.keys())
+        first = self.columns[0]
+        width = None if _is_nested(first, values[first.name]) else first.width
+        rows = len(values[first.name]) // (width or 1)
+        return self._from_columns(values, lambda column, data: _golden(column, data, rows), rows)
 
-    def _batch(self, values: dict[str, list[Any]], rows: int) -> Batch:
+    def _from_tensors(self, inputs: Sequence[InputTensor]) -> Batch:
+        given = {tensor.name: tensor for tensor in inputs}
+        if len(given) != len(inputs):
+            _refuse_twice(inputs)
+        self._check_names(given.keys())
+        rows = inputs[0].shape[0] if inputs[0].shape else 0
+        if rows < 1:
+            raise refused([Fault(inputs[0].name, f"shape {shown(inputs[0].shape)} found, at least one row expected")])
+        return self._from_columns(given, lambda column, tensor: column.tensor(tensor, rows), rows)
+
+    def _from_rows(self, instances: list[dict[str, Any]]) -> Batch:
+        for index, row in enumerate(instances):
+            if row.keys() != self._inputs:
+                self._check_names(row.keys(), f"instances[{index}].")
+        if len(instances) == 1 and (feeds := self._single.instance(instances[0])):
+            return Batch(1, feeds, instances[0], self.names)
+        columns = {name: [row[name] for row in instances] for name in self.names}
+        return self._from_columns(columns, lambda column, cells: column.cells(cells), len(instances))
+
+    def _from_table(self, table: Mapping[str, Any], rows: int, *, text: bool = False) -> Batch:
+        if not rows:
+            raise refused([Fault("", "expected at least one row, found none")])
+        known = {name: cells for name, cells in table.items() if name in self._inputs or name not in _UNNAMED}
+        self._check_names(known.keys())
+        return self._from_columns(known, lambda column, cells: column.cells(cells, text=text), rows)
+
+    def _from_matrix(self, data: list[Any]) -> Batch:
+        """Rows whose cells stand in the order of the signature; the rows themselves, if there is one input."""
+        if len(self.columns) == 1:
+            return self._from_table({self.names[0]: data}, len(data))
+        width = len(self.columns)
+        wrong = (
+            Fault(f"[{index}]", f"expected a list of {width} values, one for each input")
+            for index, row in enumerate(data)
+            if not isinstance(row, list) or len(row) != width
+        )
+        if first := next(wrong, None):
+            raise refused([first])
+        return self._from_table({name: [row[place] for row in data] for place, name in enumerate(self.names)}, len(data))
+
+    def _from_bytes(self, content: memoryview) -> Batch:
+        """The whole body as the only input; if that is BYTES, as its one element."""
+        column = self.columns[0]
+        if len(self.columns) > 1 or column.width is None:
+            raise refused([Fault("inputs", "only a model with one input of a known width takes a body without JSON")])
+        told = column.datatype.name
+        try:
+            data = [element_of(bytes(content))] if column.datatype.wire is None else tensor_of(content, told)
+        except ValueError as error:
+            raise refused([Fault(column.name, str(error))]) from error
+        return self._from_tensors([InputTensor(column.name, [len(data) // column.width, *column.tail], told, data)])
+
+    def _from_columns(self, given: Mapping[str, Any], read: Callable[[Column, Any], tuple[Array, Any]], rows: int) -> Batch:
+        """read: makes a column's array, and says which values are kept; raises ValueError."""
         faults = []
-        feeds = {}
-        kept = {}
+        feeds: dict[str, Array] = {}
+        kept: dict[str, Any] = {}
         for column in self.columns:
-            data = kept[column.name] = values[column.name]
             try:
-                feeds[column.name] = column.array(data)
+                array, kept[column.name] = read(column, given[column.name])
             except ValueError as error:
                 faults.append(Fault(column.name, str(error)))
+                continue
+            feeds[column.name] = array
+            if len(array) != rows:
+                faults.append(Fault(column.name, f"has {len(array)} rows, {rows} expected"))
         if faults:
-            raise InvalidInput(SUBJECT, faults)
-        return Batch(rows, feeds, kept)
+            raise refused(faults)
+        return Batch(rows, feeds, kept, self.names)
 
-    def _from_columns(self, inputs: list[InputTensor]) -> tuple[dict[str, list[Any]], int]:
-        given = {tensor.name: tensor for tensor in inputs}
-        self._check_names(given.keys(), "")
-        rows = inputs[0].shape[0]
-        faults = []
-        for column in self.columns:
-            tensor = given[column.name]
-            if fault := column.check_form(tensor):
-                faults.append(Fault(column.name, fault))
-            elif tensor.shape[0] != rows:
-                faults.append(Fault(column.name, f"has {tensor.shape[0]} rows, {inputs[0].name!r} has {rows}"))
-        if rows == 0:
-            faults.append(Fault(inputs[0].name, "expected at least one row, found none"))
-        if faults:
-            raise InvalidInput(SUBJECT, faults)
-        return {name: tensor.data for name, tensor in given.items()}, rows
-
-    def _from_rows(self, instances: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], int]:
-        for index, row in enumerate(instances):
-            self._check_names(row.keys(), f"instances[{index}].")
-        values: dict[str, list[Any]] = {}
-        for column in self.columns:
-            cells = [row[column.name] for row in instances]
-            values[column.name] = cells if column.width == 1 and not isinstance(cells[0], list) else _joined(column, cells)
-        return values, len(instances)
-
-    def _check_names(self, names: Any, prefix: str) -> None:
+    def _check_names(self, names: Collection[str], prefix: str = "") -> None:
         if names == self._inputs:
             return
-        faults = [Fault(prefix + name, "this input is missing") for name in sorted(self._inputs - names)]
-        expected = ", ".join(column.name for column in self.columns)
-        faults += [Fault(prefix + name, f"unknown input; expected {expected}") for name in sorted(names - self._inputs)]
-        raise InvalidInput(SUBJECT, faults)
-
-    def _check_outputs(self, names: list[str]) -> None:
-        expected = ", ".join(sorted(self._outputs))
-        faults = [
-            Fault("outputs", f"unknown output {name!r}; expected {expected}") for name in names if name not in self._outputs
-        ]
-        if faults:
-            raise InvalidInput(SUBJECT, faults)
+        missing = (Fault(prefix + name, "this input is missing") for name in self.names if name not in names)
+        expected = ", ".join(self.names)
+        unknown = (Fault(prefix + name[:80], f"unknown input; expected {expected}") for name in names if name not in self._inputs)
+        raise refused(chain(missing, unknown))
 
 
-def _joined(column: Column, cells: list[Any]) -> list[Any]:
-    """Cells that hold several values each, laid flat."""
-    for index, cell in enumerate(cells):
-        if not isinstance(cell, list) or len(cell) != column.width:
-            raise InvalidInput(SUBJECT, [Fault(f"instances[{index}].{column.name}", f"expected a list of {column.width} values")])
-    return [value for cell in cells for value in cell]
+def _is_nested(column: Column, data: list[Any]) -> bool:
+    return column.width is None or bool(data and isinstance(data[0], list))
+
+
+def _golden(column: Column, data: list[Any], rows: int) -> tuple[Array, Any]:
+    return column.cells(data) if _is_nested(column, data) else (column.array(data, (rows, *column.tail)), data)
+
+
+def _refuse_twice(inputs: Sequence[InputTensor]) -> None:
+    seen: set[str] = set()
+    faults = []
+    for index, tensor in enumerate(inputs):
+        if tensor.name in seen:
+            faults.append(Fault(f"inputs[{index}]", f"input {tensor.name[:80]!r} is given twice"))
+        seen.add(tensor.name)
+    raise refused(faults)
+
+
+def _listed(values: Any) -> list[Any]:
+    if isinstance(values, list):
+        return values
+    return values.ravel().tolist() if isinstance(values, np.ndarray) else [values]

@@ -13,6 +13,7 @@ from lockgate.kernel.errors import Fault, Invalid, InvalidInput
 
 SUBJECT = "the feedback"
 _SHAPE = 'Send {"prediction_id": "…", "label": 1}, with "at" if you like, or a list of such.'
+_MOST = 20  # faults that one answer tells of
 _LATEST = 253402300799.0  # the end of the year 9999: what comes later was sent in milliseconds
 
 
@@ -34,13 +35,18 @@ def parse(body: bytes, secret: bytes, model: str, now: float) -> list[Feedback]:
     given = _decode(body)
     faults: list[Fault] = []
     labels: list[Feedback] = []
+    seen: dict[str, int] = {}
     for index, label in enumerate(given if isinstance(given, list) else [given]):
+        if seen.setdefault(label.prediction_id, index) != index:
+            faults.append(
+                Fault(f"[{index}].prediction_id", f"the same as that of [{seen[label.prediction_id]}]; only one label can hold")
+            )
         try:
             labels.append(_feedback(label, secret, model, now))
         except Invalid as error:
             faults.append(Fault(f"[{index}]" if isinstance(given, list) else "", error.message))
     if faults:
-        raise InvalidInput(SUBJECT, faults)
+        raise InvalidInput(SUBJECT, faults[:_MOST])
     if not labels:
         raise InvalidInput(SUBJECT, [Fault("", "expected at least one label, found an empty list")])
     return labels

@@ -1,84 +1,158 @@
 """Inference requests: the Open Inference Protocol v2 over JSON, or rows as people write them with curl.
 
-This file checks what can be checked without knowing the model: syntax, shapes that fit their data, each input once.
+This file reads JSON; `parsing` chooses between it and the other forms. Whether shapes fit their data, and the data the model, is
+checked where the model is known: in `columns`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from http import HTTPStatus
+from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 
 from lockgate.kernel.errors import Fault, InvalidInput
 
 SUBJECT = "the request"
-_BINARY_HINT = "Send tensors as JSON: the binary tensor extension is not spoken here (tritonclient: binary_data=False)."
 _NOT_JSON = (b"NaN", b"Infinity")  # what Python's json writes for non-finite numbers
 
+_MOST = 20  # faults that one answer tells of
+_DEEPEST = 16  # dimensions of a tensor that are told, or unfolded for a look at its values
+_WIDEST = 120
+T = TypeVar("T")
+Header = Callable[[str], str | None]  # looks a header of the request up, by its name in small letters
 
-class InputTensor(msgspec.Struct):
+
+class Unsupported(InvalidInput):
+    """A form of request or answer that is not spoken here; `status` is 415 or 406."""
+
+    def __init__(self, status: HTTPStatus, fault: Fault, *, hint: str | None = None) -> None:
+        super().__init__(SUBJECT, [fault], hint=hint)
+        self.status = status
+
+
+def refused(faults: Iterable[Fault], *, hint: str | None = None) -> InvalidInput:
+    """All faults of a request, or the first of very many: an answer is bounded, whatever was sent."""
+    first = list(islice(faults, _MOST))
+    return InvalidInput(SUBJECT, first, hint=hint)
+
+
+class Form(Enum):
+    """How the answer is written. OWN: as the request was: tensors for tensors, predictions for rows."""
+
+    OWN = "own"
+    SCORING = "scoring"
+    ARROW = "arrow"
+    BINARY = "binary"
+
+
+ABSENT: Any = ()  # data that did not come at all; an empty list is data that has no values
+
+
+class InputTensor(msgspec.Struct, gc=False):
+    """`data` in row-major order, flat or nested: a list, or an array if it came as bytes, or ABSENT."""
+
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] = ABSENT
+    parameters: dict[str, Any] | None = None
 
 
-class RequestedOutput(msgspec.Struct):
+class RequestedOutput(msgspec.Struct, gc=False):
     name: str
+    parameters: dict[str, Any] | None = None
 
 
-class InferenceRequest(msgspec.Struct):
+class InferenceRequest(msgspec.Struct, gc=False):
     """Either `inputs` (columns, as in the protocol) or `instances` (rows: name → value)."""
 
     inputs: list[InputTensor] | msgspec.UnsetType = msgspec.UNSET
     instances: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
     id: str | None = None
     outputs: list[RequestedOutput] | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class FormedRequest(InferenceRequest, gc=False, kw_only=True):
+    """A request that is answered in another form than its own. `form` is never read from JSON."""
+
+    form: Form = Form.OWN
+
+
+class TableRequest(FormedRequest, gc=False, kw_only=True):
+    """Columns whose datatypes are not told: each is a list with one cell for each row, or an array. text: the cells are text."""
+
+    columns: dict[str, Any]
+    rows: int
+    text: bool = False
+
+
+class MatrixRequest(FormedRequest, gc=False, kw_only=True):
+    """Rows without names: their cells stand in the order of the signature; for a model with one input each row is its value."""
+
+    data: list[Any]
+
+
+class RawRequest(FormedRequest, gc=False, kw_only=True):
+    """The bytes of the only input of a model, with nothing told of them."""
+
+    content: memoryview
 
 
 _decoder = msgspec.json.Decoder(InferenceRequest)
 
 
-def parse(body: bytes) -> InferenceRequest:
-    """A request whose form is right.
+def parse(body: bytes | memoryview) -> InferenceRequest:
+    """A request in JSON whose form is right.
 
     Raises:
-        InvalidInput: it is no JSON, no request, or its form contradicts itself; every fault names its field.
+        InvalidInput: it is no JSON, no request, or neither columns nor rows; every fault names its field.
     """
-    request = _decode(body)
+    try:
+        request = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        request = explained(body, error, InferenceRequest)
     if (request.inputs is msgspec.UNSET) == (request.instances is msgspec.UNSET):
-        raise InvalidInput(SUBJECT, [Fault("inputs", "expected either inputs (columns) or instances (rows)")])
-    if request.inputs is not msgspec.UNSET:
-        _check_inputs(request.inputs)
-    elif not request.instances:
-        raise InvalidInput(SUBJECT, [Fault("instances", "expected at least one row, found none")])
+        raise refused([Fault("inputs", "expected either inputs (columns) or instances (rows)")])
+    if not request.inputs and not request.instances:
+        name, what = ("instances", "row") if request.inputs is msgspec.UNSET else ("inputs", "input")
+        raise refused([Fault(name, f"expected at least one {what}, found none")])
     return request
 
 
-def _decode(body: bytes) -> InferenceRequest:
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(SUBJECT, [_fault(error)]) from error
-    except RecursionError as error:
-        raise InvalidInput(SUBJECT, [Fault("", "the JSON is nested too deeply")]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if any(word in body for word in _NOT_JSON):
-            return _decode_with_constants(body)
-        message = "expected a JSON object, found an empty body" if not body.strip() else f"this is not JSON: {error}"
-        raise InvalidInput(SUBJECT, [Fault("", message)], hint=_BINARY_HINT if b"\x00" in body else None) from error
+def explained(body: bytes | memoryview, error: Exception, wanted: type[T]) -> T:
+    """What the decoder refused, if only NaN or Infinity were in its way.
+
+    They are no JSON, but Python writes them: they are read, so that the check of values can name their field.
+
+    Raises:
+        InvalidInput: anything else is wrong; says what, and where.
+    """
+    content = bytes(body)
+    if isinstance(error, msgspec.ValidationError):
+        raise refused([_fault(error)]) from error
+    if isinstance(error, RecursionError):
+        raise refused([Fault("", "the JSON is nested too deeply")]) from error
+    if any(word in content for word in _NOT_JSON):
+        return _with_constants(content, wanted)
+    message = "expected a JSON object, found an empty body" if not content.strip() else f"this is not JSON: {error}"
+    raise refused([Fault("", message)]) from error
 
 
-def _decode_with_constants(body: bytes) -> InferenceRequest:
-    """NaN and Infinity are no JSON, but Python writes them: read them, so that the check of values can name their field."""
+def _with_constants(body: bytes, wanted: type[T]) -> T:
     try:
-        return msgspec.convert(json.loads(body), InferenceRequest)
+        content = json.loads(body)
+        msgspec.json.encode(content)  # raises on halves of surrogate pairs, which Python's json lets pass
+        return msgspec.convert(content, wanted)
     except msgspec.ValidationError as error:
-        raise InvalidInput(SUBJECT, [_fault(error)]) from error
+        raise refused([_fault(error)]) from error
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(SUBJECT, [Fault("", f"this is not JSON: {error}")]) from error
+        raise refused([Fault("", f"this is not JSON: {error}")]) from error
 
 
 def _fault(error: msgspec.ValidationError) -> Fault:
@@ -86,43 +160,27 @@ def _fault(error: msgspec.ValidationError) -> Fault:
     return Fault(path.rstrip("`").removeprefix("."), message)
 
 
-def _check_inputs(inputs: list[InputTensor]) -> None:
-    faults: list[Fault] = []
-    seen: set[str] = set()
-    for index, tensor in enumerate(inputs):
-        if tensor.name in seen:
-            faults.append(Fault(f"inputs[{index}]", f"input {tensor.name!r} is given twice"))
-        seen.add(tensor.name)
-        faults.extend(_shape_faults(tensor))
-    if not inputs:
-        faults.append(Fault("inputs", "expected at least one input, found none"))
-    if faults:
-        raise InvalidInput(SUBJECT, faults)
-
-
-def _shape_faults(tensor: InputTensor) -> Iterable[Fault]:
-    """Faults of the shape; data that is nested as its shape says is laid flat."""
-    shape, data = tensor.shape, tensor.data
-    if len(shape) > 1 and data and isinstance(data[0], list):
-        flat = _flatten(data, shape)
-        if flat is None:
-            return [Fault(tensor.name, f"the nesting of its data does not fit its shape {shape}")]
-        tensor.data = data = flat
-    size = 1
-    for length in shape:
-        if length < 0:
-            return [Fault(tensor.name, f"shape {shape}: lengths cannot be negative")]
-        size *= length
-    if size != len(data) or not shape:
-        return [Fault(tensor.name, f"shape {shape} holds {size if shape else 'no'} values, its data has {len(data)}")]
+def values_of(request: InferenceRequest, field: str) -> Sequence[Any]:
+    """What all rows have in a field, as Python values; empty if the request does not name its fields, or not this one."""
+    if request.instances is not msgspec.UNSET:
+        return [row.get(field) for row in request.instances]
+    if request.inputs is not msgspec.UNSET:
+        return next((_flat(tensor.data) for tensor in request.inputs if tensor.name == field), ())
+    if isinstance(request, TableRequest):
+        return _flat(request.columns.get(field, ()))
     return ()
 
 
-def _flatten(data: list[Any], shape: list[int]) -> list[Any] | None:
-    if len(data) != shape[0]:
-        return None
-    for length in shape[1:]:
-        if any(not isinstance(item, list) or len(item) != length for item in data):
-            return None
-        data = [value for item in data for value in item]
-    return data
+def _flat(data: Any) -> Sequence[Any]:
+    values: Any = data if isinstance(data, list | tuple) else data.ravel().tolist()
+    for _ in range(_DEEPEST):
+        if not values or not isinstance(values[0], list):
+            break
+        values = [inner for item in values for inner in (item if isinstance(item, list) else [item])]
+    return values  # type: ignore[no-any-return]
+
+
+def shown(shape: Sequence[int]) -> str:
+    """A shape as a message tells it: what a caller sent may be of any length."""
+    text = str(list(shape[:_DEEPEST]))
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"

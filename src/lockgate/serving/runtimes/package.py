@@ -36,6 +36,13 @@ class Files(Mapping[str, memoryview]):
         self[name]
         return self._paths[name]
 
+    def under(self, folder: str) -> Files:
+        """Those whose names begin with `folder`, by the rest of their names. Nothing is mapped or verified again."""
+        return _Under(
+            {name.removeprefix(folder): path for name, path in self._paths.items() if name.startswith(folder)},
+            {name.removeprefix(folder): content for name, content in self._contents.items() if name.startswith(folder)},
+        )
+
     def only(self, suffix: str) -> str:
         """The name of the one file that ends so.
 
@@ -46,6 +53,14 @@ class Files(Mapping[str, memoryview]):
         if len(names) != 1:
             raise Invalid(f"{len(names)} files of the package end in {suffix}, one expected")
         return names[0]
+
+
+class _Under(Files):
+    """Some of the files of another package."""
+
+    def __init__(self, paths: dict[str, Path], contents: dict[str, memoryview]) -> None:
+        self._paths = paths
+        self._contents = contents
 
 
 def read(artifacts: Path, digest: str) -> tuple[Manifest, Files]:

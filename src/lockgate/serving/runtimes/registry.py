@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import cast
 
@@ -17,12 +17,14 @@ from lockgate.serving.runtimes.package import Files
 class Runtime:
     """module: has `load(manifest, files) -> Model`. inline: trusted and quick enough for the worker's own process.
 
-    extra: what `pip install 'lockgate[EXTRA]'` brings its library; None if it needs none.
+    extra: what `pip install 'lockgate[EXTRA]'` brings its library; None if it needs none. composed: of packages of other
+    runtimes, so that each package says whether it is inline, which `load` does not believe but verify.
     """
 
     module: str
     inline: bool = False
     extra: str | None = None
+    composed: bool = False
 
 
 _HERE = "lockgate.serving.runtimes"
@@ -35,16 +37,21 @@ RUNTIMES: dict[str, Runtime] = {
     "river": Runtime(f"{_HERE}.river", extra="river"),
     "mlflow": Runtime(f"{_HERE}.mlflow", extra="mlflow"),
     "python": Runtime(f"{_HERE}.python"),
+    "graph": Runtime(f"{_HERE}.graph", composed=True),
 }
 
 
 def runtime_of(manifest: Manifest) -> Runtime:
-    """Raises Invalid if there is no such runtime."""
+    """As it runs this package.
+
+    Raises:
+        Invalid: there is no such runtime.
+    """
     runtime = RUNTIMES.get(manifest.runtime)
     if runtime is None:
         known = ", ".join(RUNTIMES)
         raise Invalid(f"runtime {manifest.runtime!r} found, one of {known} expected", hint="Upgrade lockgate.")
-    return runtime
+    return replace(runtime, inline=manifest.options.get("inline") is True) if runtime.composed else runtime
 
 
 def load_model(manifest: Manifest, files: Files) -> Model:

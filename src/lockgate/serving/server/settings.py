@@ -6,19 +6,24 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.boundary.exposure import Exposure, Tls
 from lockgate.kernel.errors import Invalid, Unavailable
+from lockgate.serving.server.scaling import Bounds
 
 _SHORTEST_SECRET, _LONGEST_SECRET = 16, 64  # bytes; the longer bound is blake2b's
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """home: the data plane's own folder (routes.json, records/, spool/, figures/). artifacts: read-only. Sizes in bytes, times in
-    seconds.
+    """home: the data plane's own folder (routes.json, records/, spool/, figures/, hosts/). artifacts: read-only. Sizes in bytes,
+    times in seconds.
+
+    memory: for all models together; None: no limit. idle: after which a model that nobody asks for is put to sleep; 0: never.
+    queue: that a request may wait for its turn. access_log: whether one is kept. traces: an OTLP collector's address, or nothing.
     """
 
     host: str
     port: int
-    workers: int
+    workers: Bounds
     control: str
     home: Path
     artifacts: Path
@@ -28,7 +33,21 @@ class Settings(msgspec.Struct, frozen=True):
     grace: float = 0.5
     drain: float = 10.0
     orphan_timeout: float = 30.0
+    queue: float = 0.5
+    idle: float = 0.0
+    memory: int | None = None
+    access_log: bool = False
+    traces: str | None = None
+    trace_share: float = 0.01
+    public: bool = False
+    plain_http: bool = False
+    tls: Tls | None = None
+    control_ca: Path | None = None
     verbose: bool = False
+
+    @property
+    def exposure(self) -> Exposure:
+        return Exposure(self.host, self.public, self.plain_http, self.tls, self.control)
 
 
 class Place(msgspec.Struct, frozen=True):

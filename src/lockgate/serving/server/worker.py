@@ -11,39 +11,54 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import uvloop
 
 from lockgate.boundary.acknowledgements import Acknowledgement
+from lockgate.boundary.key_file import KEY_FILE, KeyFile
 from lockgate.boundary.routes import RouteTable
-from lockgate.kernel.clock import SystemClock
+from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.kernel.errors import Invalid, LockgateError
 from lockgate.kernel.ids import new_id
 from lockgate.kernel.log import configure
-from lockgate.serving.capture.figures import FigureFiles
+from lockgate.kernel.release import __version__
+from lockgate.serving.capture.access import Access as Visit
+from lockgate.serving.capture.access import AccessLog
+from lockgate.serving.capture.figures import FigureFiles, Figures
 from lockgate.serving.capture.flusher import Flusher
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import Spool
+from lockgate.serving.capture.traces import Traces
 from lockgate.serving.control.channel import Channel
 from lockgate.serving.control.contact import Contact
 from lockgate.serving.control.reporter import Reporter
 from lockgate.serving.control.tables import WAIT, TableFile, TablePoll
-from lockgate.serving.gateway.app import Gateway
+from lockgate.serving.gateway.access import Access
+from lockgate.serving.gateway.admission import Admission
+from lockgate.serving.gateway.app import Gateway, Parts, model_of
 from lockgate.serving.gateway.describe import Describe
 from lockgate.serving.gateway.inference import Inference
-from lockgate.serving.gateway.intake import Intake
+from lockgate.serving.gateway.intake import LARGE, Intake
 from lockgate.serving.gateway.labels import LabelDesk
-from lockgate.serving.gateway.package import load
+from lockgate.serving.gateway.loading import PackageLoader, ShadowLoader
+from lockgate.serving.gateway.ratelimit import SharedLimits
+from lockgate.serving.gateway.repository import Repository
 from lockgate.serving.gateway.router import Router
-from lockgate.serving.server.listener import Listener
+from lockgate.serving.gateway.rsgi import Scope
+from lockgate.serving.gateway.waking import Waking
+from lockgate.serving.isolation.client import Hosts
+from lockgate.serving.isolation.keeper import keeper_socket
+from lockgate.serving.protocol.problems import Answer
+from lockgate.serving.server.gauge import Busyness, Gauge, Load
+from lockgate.serving.server.listener import Desk, Listener
 from lockgate.serving.server.settings import Place, decode_place, read_secrets
 
 LOAD_PATIENCE = 20.0  # seconds to load the kept table's packages before the first connection is taken
 ACKNOWLEDGE_EVERY = 2.0
 HOUSEKEEPING = 0.25
+SHADOW_PATIENCE = 10.0  # seconds within which a shadow's answer is worth having
 FAREWELL = 2.0  # seconds to send the last blocks; what is left is sent by another worker
 _TIMEOUT = 5.0  # seconds for the control plane to answer a report
 _SWITCH = 0.0005  # seconds after which a thread that computes lets the event loop in; Python's own is ten times that
@@ -62,36 +77,75 @@ class Worker:
         self._incarnation = new_id("gw")
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._leaving = False
         self._hurried = False
 
         self._writer = ThreadPoolExecutor(1, "writer")
         loader = ThreadPoolExecutor(1, "loader", partial(_be_nice, _NICE))
         large = ThreadPoolExecutor(1, "large")
 
-        files = FigureFiles(settings.home / "figures", place.worker)
-        ledger = Ledger(place.worker, self._incarnation, files.resume(), clock.now().timestamp())
-        self._records = RecordLog(settings.home / "records", self._incarnation)
         self._spool = Spool.create(settings.home / "spool", place.worker, self._incarnation)
+        files = FigureFiles(settings.home / "figures", place.worker)
+        ledger = Ledger(place.worker, self._incarnation, files.resume(), clock.unix(), self._spool.book)
+        self._ledger = ledger
+        self._records = RecordLog(settings.home / "records", self._incarnation, self._spool.book)
+        access_log = self._access_log = (
+            AccessLog(settings.home / "logs" / f"{place.worker}.access.jsonl") if settings.access_log else None
+        )
 
         self._contact = Contact(clock, settings.orphan_timeout)
-        reports = Channel(settings.control, secrets.control_token, _TIMEOUT)
-        self._reporter = Reporter(reports, self._contact, self._spool, settings.home / "spool", clock)
-        self._router = Router(partial(load, settings.artifacts), loader, ledger, clock, self._acknowledge)
-        self._flusher = Flusher(ledger, self._records, self._spool, files, self._writer, clock, self._reporter.wake)
+        reports = Channel(settings.control, secrets.control_token, _TIMEOUT, settings.control_ca)
+        self._reporter = Reporter(reports, self._contact, self._spool, settings.home / "spool", clock, self._adopted)
+        self._hosts = Hosts(keeper_socket(settings.home))
+        inference = Inference(ledger, self._records, secrets.prediction_key, clock, large, Waking())
+        self._inference = inference
+        self._shadows = inference.shadows
+        self._router = Router(
+            PackageLoader(settings.artifacts, loader, self._hosts),
+            ShadowLoader(settings.artifacts, loader, self._hosts, self._shadows.took, SHADOW_PATIENCE),
+            ledger,
+            clock,
+            self._acknowledge,
+        )
+        self._flusher = Flusher(
+            ledger, self._records, self._spool, files, self._writer, clock, self._reporter.wake, access=access_log
+        )
 
-        self._describe = Describe(self._router, _version())
+        self._describe = Describe(self._router, ledger.figures, files, __version__)
         self._intake = Intake(settings.body_limit, settings.body_room)
-        inference = Inference(ledger, self._records, secrets.prediction_key, clock)
+        limits = SharedLimits(settings.home / "limits")
+        keys = KeyFile(settings.secrets / KEY_FILE)
+        self._access = Access(keys, limits, clock, ledger.count, host=settings.host, public=settings.public)
+        self._traces = Traces(settings.traces, settings.trace_share, place.worker) if settings.traces else None
+        repository = Repository(self._router, self._describe)
         labels = LabelDesk(self._flusher, ledger, secrets.prediction_key, clock)
-        gateway = Gateway(self._router, inference, self._describe, labels, ledger, files, self._intake, large)
-        self._listener = Listener(gateway, place.descriptor)
-        polls = Channel(settings.control, secrets.control_token, WAIT + _TIMEOUT)
+        gateway = Gateway(
+            Parts(
+                self._router,
+                inference,
+                self._describe,
+                repository,
+                labels,
+                ledger,
+                self._intake,
+                self._access,
+                self._traces,
+                clock,
+            )
+        )
+        small = min(LARGE - 1, settings.body_limit)
+        note = partial(_note, access_log, self._access, clock) if access_log is not None else None
+        self._admission = Admission(settings.queue)
+        self._desk = Desk(gateway, self._admission, small, note)
+        self._listener = Listener(self._desk, place.descriptor, settings.tls)
+        polls = Channel(settings.control, secrets.control_token, WAIT + _TIMEOUT, settings.control_ca)
         self._table_file = TableFile(settings.home / "routes.json")
         self._poll = partial(TablePoll, polls, self._contact, on_table=self._table_came)
 
     async def run(self) -> None:
         """Answer until told to stop; then finish what is under way, and leave nothing untold."""
         self._heed_signals()
+        self._hosts.start()
         kept = self._kept_table()
         if kept is not None:
             self._router.apply(kept)
@@ -100,7 +154,7 @@ class Worker:
         poll.start()
         self._reporter.start()
         tasks = [self._loop.create_task(self._flusher.run()), self._loop.create_task(self._keep_house())]
-        serving = self._loop.create_task(self._listener.serve())
+        serving = self._loop.create_task(self._listener.run())
         _settle_memory()
         log.info("worker serves", extra={"worker": self._place.worker, "incarnation": self._incarnation, "pid": os.getpid()})
         await self._stop.wait()
@@ -117,7 +171,9 @@ class Worker:
 
     async def _drain(self, serving: asyncio.Task[None]) -> None:
         """Say «not ready» and close connections after their next answer, so that callers go elsewhere; then take no more."""
-        self._describe.draining = True
+        self._leaving = True
+        self._acknowledge()
+        self._describe.draining = self._desk.draining = True
         if not self._hurried:
             await asyncio.sleep(self._place.settings.grace)
         self._listener.close()
@@ -127,9 +183,14 @@ class Worker:
             log.warning("requests cut off", extra={"after_seconds": self._place.settings.drain})
 
     async def _leave(self) -> None:
-        await self._flusher.flush()
+        await self._flusher.finish()
         await asyncio.to_thread(self._reporter.finish, FAREWELL)
         self._records.close()
+        if self._access_log is not None:
+            self._access_log.close()
+        if self._traces is not None:
+            self._traces.close()
+        self._hosts.stop()
         if not self._reporter.is_alive():
             self._spool.release()
 
@@ -160,16 +221,36 @@ class Worker:
             log.warning("routes not kept", extra={"reason": str(error)})
 
     async def _keep_house(self) -> None:
-        beats = 0
+        """What is to be looked at a few times a second."""
+        idle = self._place.settings.idle
+        acknowledged, busyness = self._clock.monotonic(), Busyness()
+        gauge = Gauge(self._place.settings.home / "load", self._place.worker)
         while True:
-            await asyncio.sleep(HOUSEKEEPING)
+            busy = busyness.take()
+            now = self._clock.monotonic()
+            gauge.write(Load(os.getpid(), now, self._desk.delay, busy))
+            self._shadows.refill(busy, HOUSEKEEPING)
             self._router.orphan(orphaned=self._contact.lost)
             self._router.retry()
+            if idle:
+                self._router.sleep_idle(idle)
             self._intake.sweep()
-            beats += 1
-            if beats * HOUSEKEEPING >= ACKNOWLEDGE_EVERY:
-                beats = 0
+            self._desk.sweep()
+            self._access.refresh()
+            self._count_shed()
+            if now - acknowledged >= ACKNOWLEDGE_EVERY:
+                acknowledged = now
                 self._acknowledge()
+            await asyncio.sleep(HOUSEKEEPING)
+
+    def _count_shed(self) -> None:
+        """Requests that were refused before the event loop heard of them."""
+        for path in self._admission.take_shed():
+            self._inference.turned_away(model_of(path), "more wait than can be answered in time")
+
+    def _adopted(self, left: Figures) -> None:
+        """In the reporter's thread: what a dead worker had not shown in its figures."""
+        self._loop.call_soon_threadsafe(self._ledger.figures.add, left)
 
     def _acknowledge(self) -> None:
         self._reporter.acknowledge(
@@ -180,6 +261,7 @@ class Worker:
                 applied_at=self._router.applied_at or 0.0,
                 packages=self._router.packages,
                 rss_bytes=_resident(),
+                leaving=self._leaving,
             )
         )
 
@@ -195,11 +277,22 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-def _version() -> str:
-    try:
-        return version("lockgate")
-    except PackageNotFoundError:
-        return "0"  # run from a source tree that was not installed
+def _note(access_log: AccessLog, access: Access, clock: Clock, since: float, scope: Scope, size: int, answer: Answer) -> None:
+    """Add a line to the access log."""
+    access_log.add(
+        Visit(
+            at=clock.unix(),
+            method=scope.method,
+            path=scope.path,
+            status=answer.status,
+            seconds=clock.monotonic() - since,
+            peer=scope.client,
+            received=size,
+            sent=len(answer.body),
+            caller=access.caller(scope),
+            version=next((int(value) for name, value in answer.headers if name == "x-lockgate-version"), 0),
+        )
+    )
 
 
 def _resident() -> int:

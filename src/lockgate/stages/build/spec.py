@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from lockgate.stages.fields import ListOf, Name, Number, Spec
 
 _DEEPEST = 20
+_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]*\])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
 
 
 def _file_in_project(value: str) -> str:
@@ -42,6 +44,12 @@ def _command(value: str) -> str:
     return value
 
 
+def _pinned(value: str) -> str:
+    if not _PINNED.fullmatch(value):
+        raise ValueError("a pinned requirement expected, such as scikit-learn==1.7.2")
+    return value
+
+
 def _plain(value: Any, depth: int = 0) -> Any:
     """What JSON can say: what a step is given is part of its fingerprint and of the manifest."""
     if depth > _DEEPEST:
@@ -68,6 +76,7 @@ def _kind(value: Any) -> str:
 ProjectPath = Annotated[str, AfterValidator(_file_in_project)]
 Word = Annotated[str, AfterValidator(_word)]
 Command = Annotated[str, AfterValidator(_command)]
+Requirement = Annotated[str, AfterValidator(_pinned)]
 Plain = Annotated[Any, BeforeValidator(_plain)]
 
 
@@ -78,12 +87,32 @@ class DataSpec(Spec):
     contract: ProjectPath | None = None
 
 
+class PackageSpec(Spec):
+    """In which form the model travels, and what its own environment holds, should it run in one.
+
+    runtime: onnx, native (the library's own format), or auto: ONNX where the conversion says what the original says, else native.
+    """
+
+    runtime: Literal["auto", "onnx", "native"] = "auto"
+    requirements: Annotated[tuple[Requirement, ...], ListOf] = ()
+
+    @model_validator(mode="after")
+    def _requirements_make_sense(self) -> Self:
+        if self.requirements and self.runtime == "onnx":
+            raise ValueError("requirements belong to models that run in an environment of their own; one that is ONNX needs none")
+        names = [re.sub(r"[-_.]+", "-", re.split(r"[\[=]", line)[0]).lower() for line in self.requirements]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each package once among the requirements expected, {', '.join(twice)} found more than once")
+        return self
+
+
 class BuildSpec(Spec):
     model: Name
     pipeline: Annotated[ProjectPath, AfterValidator(_module)]
     data: Annotated[dict[Word, DataSpec], Field(min_length=1)]
     params: dict[Word, Plain] = Field(default_factory=dict)
     checks: dict[Name, Command] = Field(default_factory=dict)
+    package: PackageSpec = PackageSpec()
 
 
 class ColumnSpec(Spec):

@@ -17,6 +17,9 @@ from lockgate.stages.deliver.rollout import weight_at
 def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
     """Observations by weight, in the order of the ramp. Cells and labels of other models and versions are passed over.
 
+    So is what a shadow answered, which nobody got. A request that a killed worker had in its hands (`aborted`) is a failure like
+    any other: whatever kinds there are, they are added up.
+
     Requests that were compared with latency thresholds and requests that were not stay apart: the records of sticky units do not
     say which they are.
 
@@ -27,7 +30,7 @@ def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedb
         Invalid: cells that do not fit each other.
     """
     gathered: dict[tuple[float, bool], _Both] = {}
-    for cell in cells:
+    for cell in (one for one in cells if not one.shadow):
         if (arm := _arm(rollout, cell.model, cell.version)) and (share := weight_at(rollout, *_key(cell))) is not None:
             both = gathered.setdefault((share, bool(cell.thresholds_id)), _Both())
             both.add_cell(arm, cell, latency_only=share == 0.0)

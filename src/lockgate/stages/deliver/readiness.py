@@ -16,13 +16,13 @@ class Seen:
 
 
 def live(seen: Iterable[Seen], now: float, patience: float) -> list[Acknowledgement]:
-    """The workers that count: for each place its newest incarnation, if it was heard within `patience` seconds.
+    """The workers that count: for each place its newest incarnation, if it was heard within `patience` seconds and stays.
 
     What was heard in the future was heard before the clock was set back: it must not stand in the way of what is heard now.
     """
     lately = [one for one in seen if abs(now - one.at) <= patience]
     newest = {one.acknowledgement.worker: one.acknowledgement for one in sorted(lately, key=lambda one: one.at)}
-    return list(newest.values())
+    return [one for one in newest.values() if not one.leaving]
 
 
 def readiness(workers: Iterable[Acknowledgement], digest: str, since: Revision) -> tuple[Readiness, str]:

@@ -1,29 +1,33 @@
-"""How versions come into an environment, and who may let them: as people write it, and as the rollout goes by it."""
+"""How versions come into an environment, who may let them, and how its requests are answered: as people write it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
-from lockgate.boundary.routes import LabelEvent
+from lockgate.boundary.routes import LabelEvent, OnFailure
 from lockgate.domain.environments import PRODUCTION, STAGING
-from lockgate.domain.projects import ApprovalPolicy, Environment
+from lockgate.domain.projects import Answers, ApprovalPolicy, Environment, TrafficRule
 from lockgate.domain.rollouts import JudgePolicy, Margin, Plan, Strategy
-from lockgate.kernel.quantities import format_share
-from lockgate.stages.fields import ListOf, Number, Probability, Share, Spec
+from lockgate.kernel.quantities import format_duration, format_share
+from lockgate.stages.fields import ListOf, Number, Probability, Seconds, Share, Spec
 
-_HEADER = re.compile(r"header:[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
-_FIELD = re.compile(r"field:\S{1,100}")
+_HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
+_FIELD = re.compile(r"\S{1,100}")
+_LONGEST = 600.0  # seconds that a caller may be kept waiting
 
 Metric = Literal["errors", "latency", "labels"]
 Role = Literal["requester", "author"]
 
 
 def _unit(value: str) -> str:
-    if value == "request" or _HEADER.fullmatch(value) or _FIELD.fullmatch(value):
+    kind, _, name = value.partition(":")
+    if value == "request" or (kind == "header" and _HEADER.fullmatch(name)) or (kind == "field" and _FIELD.fullmatch(name)):
         return value
     raise ValueError("request, header:NAME or field:NAME expected")
 
@@ -48,6 +52,42 @@ def _different(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) < len(value):
         raise ValueError("each at most once expected")
     return value
+
+
+def _header(value: str) -> str:
+    if not _HEADER.fullmatch(value):
+        raise ValueError("the name of a header expected")
+    return value
+
+
+def _named(value: str) -> str:
+    if not value:
+        raise ValueError("the name of an input expected")
+    return value
+
+
+def _timeout(value: float) -> float:
+    if not 0 < value <= _LONGEST:
+        raise ValueError(f"more than 0s and at most {format_duration(_LONGEST)} expected")
+    return value
+
+
+def _text(value: Any) -> str:
+    """As JSON and headers spell it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("text, a whole number, true or false expected")
+
+
+def _target(value: Any) -> Any:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value == STAGING or (whole and value >= 1):
+        return value
+    raise PydanticKnownError("literal_error", {"expected": f"'{STAGING}' or the number of a version"})
 
 
 class LabelsSpec(Spec):
@@ -113,6 +153,29 @@ class ApprovalsSpec(Spec):
     excluded: Annotated[tuple[Role, ...], ListOf, AfterValidator(_different), Field(alias="not")] = ("requester", "author")
 
 
+class RuleSpec(Spec):
+    """Requests that go to one version, because of what stands in a header or, in all their rows, in a field."""
+
+    header: Annotated[str, AfterValidator(_header)] | None = None
+    field: Annotated[str, AfterValidator(_named)] | None = None
+    values: Annotated[
+        tuple[Annotated[str, BeforeValidator(_text)], ...],
+        Field(min_length=1, alias="is"),
+        ListOf,
+        AfterValidator(_different),
+    ]
+    to: Annotated[int | Literal["staging"], BeforeValidator(_target)]
+
+    @model_validator(mode="after")
+    def _looks_at_one_thing(self) -> Self:
+        if (self.header is None) == (self.field is None):
+            raise ValueError("either `header` or `field` expected, which says what is looked at")
+        return self
+
+    def rule(self) -> TrafficRule:
+        return TrafficRule(self.values, self.to, self.header, self.field)
+
+
 class EnvironmentSpec(Spec):
     strategy: Annotated[Strategy, BeforeValidator(_strategy)] = Strategy.REPLACE
     steps: Annotated[tuple[Share, ...], ListOf, AfterValidator(_steps)] = ()
@@ -133,6 +196,23 @@ class EnvironmentSpec(Spec):
         return Environment(plan, ApprovalPolicy(self.approvals.need, tuple(self.approvals.excluded)))
 
 
+class ProductionSpec(EnvironmentSpec):
+    """With how requests are answered. Staging has none of its own: who asks for the version there is answered in the same way."""
+
+    on_failure: Literal["champion", "error"] = "champion"
+    timeout: Annotated[Seconds, AfterValidator(_timeout)] = 10.0
+    redact: Annotated[
+        tuple[Annotated[str, AfterValidator(_named)], ...],
+        ListOf,
+        AfterValidator(_different),
+    ] = ()
+    rules: Annotated[tuple[RuleSpec, ...], ListOf] = ()
+
+    def environment(self) -> Environment:
+        rules = tuple(one.rule() for one in self.rules)
+        return replace(super().environment(), answers=Answers(OnFailure(self.on_failure), self.timeout, self.redact, rules))
+
+
 def _without_traffic(value: EnvironmentSpec) -> EnvironmentSpec:
     if value.strategy is Strategy.CANARY:
         raise ValueError("strategy replace expected: staging has no traffic of its own that a canary could be judged by")
@@ -143,7 +223,7 @@ class DeliverySpec(Spec):
     """The environments that there are: the stages Staging and Production of the registry."""
 
     staging: Annotated[EnvironmentSpec, AfterValidator(_without_traffic)] = EnvironmentSpec()
-    production: EnvironmentSpec = EnvironmentSpec()
+    production: ProductionSpec = ProductionSpec()
 
     def environments(self) -> dict[str, Environment]:
         return {STAGING: self.staging.environment(), PRODUCTION: self.production.environment()}

@@ -62,10 +62,14 @@ def observe(
     state: DriftState,
     reference: Reference,
     spec: DriftSpec,
-    columns: Mapping[str, Column],
+    columns: Mapping[str, Column | None],
     scores: Sequence[float],
 ) -> tuple[DriftState, tuple[Drifted, ...]]:
-    """Count the rows, judge each window that they fill; a feature that the rows do not carry counts as missing."""
+    """Count the rows, judge each window that they fill.
+
+    A feature that the rows do not carry counts as missing. One whose column is None is redacted: nothing can be said of it in the
+    windows that these rows take part in, and what was said before does not stand.
+    """
     places = _places(reference, spec, columns, scores)
     found: list[Drifted] = []
     start = 0
@@ -84,7 +88,7 @@ def judge(reference: Reference, window: Window, spec: DriftSpec) -> dict[str, Ef
     """The effect of each feature in this window; nothing where the window is not full."""
     if window.rows < spec.window or not window.counts:
         return {}
-    names = list(window.counts)
+    names = [name for name, counts in window.counts.items() if sum(counts) == window.rows]  # others were not seen all the time
     bins = [_bins(reference, name) for name in names]
     expected, found = _padded([one.counts for one in bins]), _padded([window.counts[name] for name in names])
     inflation, concentration, runs = np.array([spread_of(one.runs, window.rows) for one in bins]).T
@@ -105,9 +109,12 @@ def status(state: DriftState, spec: DriftSpec) -> dict[str, Any]:
     }
 
 
-def _places(reference: Reference, spec: DriftSpec, columns: Mapping[str, Column], scores: Sequence[float]) -> dict[str, Counts]:
+def _places(
+    reference: Reference, spec: DriftSpec, columns: Mapping[str, Column | None], scores: Sequence[float]
+) -> dict[str, Counts]:
     missing = [None] * len(scores)
-    places = {name: reference.features[name].place(columns.get(name, missing)) for name in watched(reference, spec)}
+    found = ((name, columns.get(name, missing)) for name in watched(reference, spec))
+    places = {name: reference.features[name].place(column) for name, column in found if column is not None}
     return places | {PREDICTIONS: reference.scores.place(scores)}
 
 
@@ -129,7 +136,7 @@ def _close(state: DriftState, reference: Reference, spec: DriftSpec) -> tuple[Dr
     effects = judge(reference, state.open, spec)
     streaks = _streaks(state.streaks, effects)
     calm = {name for name, streak in streaks.items() if streak <= -spec.persistence}
-    known = {name for name in state.reported if name not in calm}
+    known = {name for name in state.reported if name in effects and name not in calm}
     fresh = [name for name, streak in streaks.items() if streak >= spec.persistence and name not in known]
     fresh.sort(key=lambda name: -effects[name].psi)
     after = DriftState(

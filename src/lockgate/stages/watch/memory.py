@@ -56,10 +56,10 @@ def watch(
 ) -> tuple[Memory, tuple[Finding, ...]]:
     """Take in what is new of one version, in the order in which it came.
 
-    `identity` is model and version. Failed requests have no scores and take no part. Returned are the findings that became so
-    now; their ids follow from the version and their number, so that a replay finds the same.
+    `identity` is model and version. Failed requests and what a shadow said take no part: nobody got a score. Returned are the
+    findings that became so now; their ids follow from the version and their number, so that a replay finds the same.
     """
-    answered = [record for record in records if record.failure is None and record.scores]
+    answered = [record for record in records if record.answered]
     drifting, drifts = _drift(memory.drift, reference, spec, answered)
     performing, drop = _performance(memory.performance, reference, spec, answered, labels, now)
     found = [_drift_finding(identity, one, now) for one in drifts]
@@ -81,16 +81,19 @@ def _drift(
 ) -> tuple[DriftState, tuple[Drifted, ...]]:
     if not records:
         return state, ()
-    columns = {
-        name: [value for record in records for value in _values(record, name)] for name in drift.watched(reference, spec.drift)
-    }
+    columns = {name: _column(records, name) for name in drift.watched(reference, spec.drift)}
     return drift.observe(state, reference, spec.drift, columns, [score for record in records for score in record.scores])
 
 
-def _values(record: Record, name: str) -> Sequence[Any]:
-    """The rows of one column; where it was not sent as one value a row, it is missing."""
-    values = record.inputs.get(name, ())
-    return values if len(values) == len(record.scores) else [None] * len(record.scores)
+def _column(records: Sequence[Record], name: str) -> list[Any] | None:
+    """All rows of one column; where it was not sent as one value a row, it is missing. None if a record redacts it."""
+    column: list[Any] = []
+    for record in records:
+        values = record.inputs.get(name, ())
+        if values is None:
+            return None
+        column.extend(values if len(values) == len(record.scores) else [None] * len(record.scores))
+    return column
 
 
 def _performance(

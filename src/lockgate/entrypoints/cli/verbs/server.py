@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import click
 
+from lockgate.boundary.exposure import Tls
 from lockgate.entrypoints.cli.session import Session, ago, verb
 
 PORT = click.IntRange(1, 65535)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @verb(makes_home=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the default: this machine only.")
 @click.option("--port", default=7070, show_default=True, type=PORT, help="The control plane's: pages, API.")
+@click.option("--data-host", help="Where the data plane listens, if elsewhere. Beyond this machine it needs keys, and TLS.")
 @click.option("--data-port", default=7080, show_default=True, type=PORT, help="The data plane's: inference.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
-def up(session: Session, host: str, port: int, data_port: int, workers: int) -> None:
+@click.option("--public", is_flag=True, help="Anybody may ask the data plane for predictions; all else needs a key.")
+@click.option("--plain-http", is_flag=True, help="No TLS beyond this machine: it ends at a proxy, or the network is trusted.")
+@click.option("--tls-cert", type=FILE, help="The data plane's certificate, with its chain (PEM).")
+@click.option("--tls-key", type=FILE, help="Its private key (PEM, not encrypted).")
+@click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True, help="The oldest TLS spoken.")
+@click.option("--tls-client-ca", type=FILE, help="Callers must show a certificate by one of these authorities (PEM).")
+def up(session: Session, host: str, port: int, data_port: int, workers: int, **listening: Any) -> None:
     """Start the control plane, the data plane, the runner and the controller; Ctrl-C stops them together."""
     from lockgate.entrypoints.supervisor.up import Addresses
     from lockgate.entrypoints.supervisor.up import up as run
@@ -29,7 +41,8 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
     if sys.stderr.isatty():
         logging.getLogger().setLevel(logging.WARNING)  # for people, what goes well is told below
     new = not session.home.exists
-    addresses = Addresses(host, port, data_port, workers)
+    where, public, plain = listening["data_host"], listening["public"], listening["plain_http"]
+    addresses = Addresses(host, port, data_port, workers, where, public, plain, _tls(listening))
     click.echo(f"starting on {session.home.folder} …")
 
     def ready(_children: object) -> None:
@@ -42,10 +55,19 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int) -> 
     click.echo("stopped")
 
 
+def _tls(given: Mapping[str, Any]) -> Tls | None:
+    cert, key, client_ca = given["tls_cert"], given["tls_key"], given["tls_client_ca"]
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise click.UsageError("TLS needs both a certificate and its key: --tls-cert FILE and --tls-key FILE.")
+    return Tls(cert, key, given["tls_min"], client_ca)
+
+
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
-    from lockgate.entrypoints.reading.live import live_models, waiting_requests
+    from lockgate.entrypoints.reading.live import answering_clause, live_models, waiting_requests
     from lockgate.ports.state import MODELS
     from lockgate.usecases.live_workers import live_workers
     from lockgate.usecases.publish_routes import route_table
@@ -73,6 +95,9 @@ def status(session: Session) -> None:
         ]
         columns = ("model", "live", "since", "moved by", "staging", "rollout", "waiting for approval")
         session.table("Status", columns, rows, f"no models yet in {session.home.folder}: lockgate run")
+        for one in told.values():
+            if said := answering_clause(one):
+                click.echo(f"{one.model}: {said}")
         what = f"{up_to_date} of {len(workers)} up to date" if workers else "none alive: lockgate up"
         click.echo(f"data plane workers: {what}")
 

@@ -1,0 +1,1 @@
+"""LightGBM models become packages of LightGBM's own format here. Needs the extra `lightgbm`."""

@@ -1,0 +1,1 @@
+"""Models that are their author's own Python become packages here."""

@@ -1,0 +1,119 @@
+"""Ask a package once, where no gateway runs: what a pipeline does to check what it made, and what the champion would have said.
+
+    python -m lockgate.serving.isolation.ask < QUESTION > ANSWER          (a Question and an Answer as JSON)
+
+A model may crash, hang or print, so it gets a process to itself, an alarm that ends it, and no way to our standard output. A
+package with requirements is asked in an environment of its own, which is built first if need be; that time is not counted.
+
+What is imported here may need msgspec, numpy and nothing else, as in a host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NoReturn
+
+import msgspec
+
+from lockgate.kernel.errors import LockgateError
+from lockgate.kernel.release import PACKAGE
+from lockgate.serving.isolation.loading import manifest_of
+from lockgate.serving.isolation.venvs import Venvs
+from lockgate.serving.runtimes.failures import first_line
+from lockgate.serving.runtimes.frames import feeds_of
+from lockgate.serving.runtimes.package import read
+from lockgate.serving.runtimes.registry import load_model
+from lockgate.serving.runtimes.scores import Scorer
+
+_INSIDE = "LOCKGATE_ASK_INSIDE"  # set where the environment is the package's own already
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """artifacts: folder. digest: of the package's manifest. columns: values of each input, laid flat; null is a missing number.
+
+    seconds: how long loading and answering may take. venvs: folder for environments of packages.
+    """
+
+    artifacts: str
+    digest: str
+    columns: dict[str, list[Any]]
+    seconds: float
+    venvs: str
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Either the score of each row, or what went wrong."""
+
+    scores: list[float] | None = None
+    error: str | None = None
+    hint: str | None = None
+
+
+def answer(question: Question) -> Answer:
+    """What the package says; never raises."""
+    try:
+        manifest, files = read(Path(question.artifacts), question.digest)
+        feeds = feeds_of(manifest.signature, question.columns)
+        rows = len(next(iter(feeds.values())))
+        outputs = load_model(manifest, files).run(feeds)
+        return Answer(Scorer(manifest.signature).scores(outputs, rows))
+    except LockgateError as error:
+        return Answer(error=error.message, hint=error.hint)
+    except Exception as error:  # noqa: BLE001 - a package may raise anything
+        return Answer(error=f"{type(error).__name__}: {first_line(error)}")
+
+
+def main() -> None:
+    content, out = sys.stdin.buffer.read(), _own_output()
+    question = msgspec.json.decode(content, type=Question)
+    try:
+        manifest = manifest_of(Path(question.artifacts), question.digest)
+        if manifest.requirements and _INSIDE not in os.environ:
+            _go_inside(Path(question.venvs), manifest.requirements, content, out)
+    except LockgateError as error:
+        said = Answer(error=error.message, hint=error.hint)
+    else:
+        signal.setitimer(signal.ITIMER_REAL, question.seconds)  # SIGALRM ends the process, also inside a library
+        said = answer(question)
+    with os.fdopen(out, "wb") as file:
+        file.write(msgspec.json.encode(said))
+
+
+def _own_output() -> int:
+    """Our standard output, out of a model's way: what it prints goes to standard error."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    return out
+
+
+def _go_inside(venvs: Path, requirements: Sequence[str], content: bytes, out: int) -> NoReturn:
+    """Become the same program under the interpreter of the package's environment; lockgate itself is found by a link."""
+    python = asyncio.run(Venvs(venvs, os.environ).python(requirements))
+    source = venvs / "source"
+    _link(source / "lockgate", PACKAGE)
+    with TemporaryFile() as again:
+        again.write(content)
+        again.seek(0)
+        os.dup2(again.fileno(), 0)
+        os.dup2(out, 1)
+        environment = {**os.environ, "PYTHONPATH": str(source), _INSIDE: "1"}
+        os.execve(python, [str(python), "-m", "lockgate.serving.isolation.ask"], environment)  # noqa: S606 - no shell
+
+
+def _link(link: Path, target: Path) -> None:
+    """At once and whole: others may be asking too."""
+    if not (link.is_symlink() and link.readlink() == target):
+        link.parent.mkdir(exist_ok=True)
+        draft = link.with_name(f"{link.name}.{os.getpid()}")
+        draft.symlink_to(target)
+        draft.replace(link)
+
+
+if __name__ == "__main__":
+    main()
