@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.serving import load
 from benchmarks.serving.asking import Wrong, check
 from benchmarks.serving.contestants.kind import Contestant, Place, Started
 from benchmarks.serving.dialects import Dialect
 from benchmarks.serving.environments import Absent
+from benchmarks.serving.machine import busy, cores
 from benchmarks.serving.models import Served
 
 BODIES = 50  # different rows
@@ -34,9 +36,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """processor: seconds that the server computed for each answer; it tells less of the machine's other work than `rate` does.
+    """One contestant under one load in one round.
 
+    processor: seconds that the server computed for each answer; it tells less of the machine's other work than `rate` does.
     memory: bytes, after the load of all connections. difference: the largest from scikit-learn's own probabilities.
+    others: the share of the server's core that other work took meanwhile; None where it is not pinned to one.
     """
 
     contestant: str
@@ -50,6 +54,15 @@ class Run:
     processor: float
     memory: int
     difference: float
+    others: float | None = None
+
+
+class Loaded(NamedTuple):
+    """What wrk saw, and `processor` and `others` of a Run."""
+
+    seen: load.Measured
+    processor: float
+    others: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +121,29 @@ def _measured(plan: Plan, contestant: Contestant, model: Served, repetition: int
             model.name,
             repetition,
             connections,
-            one.rate,
-            one.p50,
-            one.p99,
-            one.failed,
-            spent,
+            one.seen.rate,
+            one.seen.p50,
+            one.seen.p99,
+            one.seen.failed,
+            one.processor,
             memory,
             difference,
+            one.others,
         )
-        for connections, (one, spent) in zip(plan.connections, measured, strict=True)
+        for connections, one in zip(plan.connections, measured, strict=True)
     ]
     rates = " ".join(f"{run.rate:>8.0f}" for run in runs)
     print(f"  {repetition + 1} {model.name:<8} {contestant.title:<28} {rates}  {memory >> 20:>5} MB", flush=True)
     return runs
 
 
-def loaded(started: Started, shots: Sequence[load.Shot], connections: int, seconds: float) -> tuple[load.Measured, float]:
-    """What wrk saw, and the processor's seconds for each answer."""
-    before = started.server.processor_time()
-    one = load.run(started.port, shots, connections, seconds)
-    spent = started.server.processor_time() - before
-    return one, spent / max(1, one.answers)
+def loaded(started: Started, shots: Sequence[load.Shot], connections: int, seconds: float) -> Loaded:
+    core, begun = cores().server, time.monotonic()
+    worked, spent = 0.0 if core is None else busy(core), started.server.processor_time()
+    seen = load.run(started.port, shots, connections, seconds)
+    spent = started.server.processor_time() - spent
+    others = None if core is None else max(0.0, busy(core) - worked - spent) / (time.monotonic() - begun)
+    return Loaded(seen, spent / max(1, seen.answers), others)
 
 
 @contextmanager

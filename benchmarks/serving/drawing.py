@@ -24,6 +24,7 @@ def draw(results: Results, folder: Path, name: str, cache: Path) -> list[Path]:
         "models": results.models,
         "entrants": results.entrants,
         "figures": [one._asdict() for one in figures(results)],
+        "missing": results.missing,
         "growth": [one._asdict() for one in growths(results.growth)],
     }
     command = [str(python(cache, "plots")), str(_PLOTS), str(folder), name]

@@ -45,6 +45,7 @@ class Step:
     failed: int
     processor: float
     memory: int
+    others: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,9 @@ def _with_rows(
 
 def _measured(step: partial[Step], running: Started, shots: Sequence[Shot], growing: str, rows: int, seconds: float) -> Step:
     loaded(running, shots, _CONNECTIONS[growing], 1.0)  # warm
-    one, spent = loaded(running, shots, _CONNECTIONS[growing], seconds)
-    return step(one.rate, one.rate * rows, one.p50, one.p99, one.failed, spent, running.server.memory())
+    one = loaded(running, shots, _CONNECTIONS[growing], seconds)
+    seen, memory = one.seen, running.server.memory()
+    return step(seen.rate, seen.rate * rows, seen.p50, seen.p99, seen.failed, one.processor, memory, one.others)
 
 
 def _bodies(model: Served, size: int) -> list[Rows]:

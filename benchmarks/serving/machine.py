@@ -30,6 +30,13 @@ def pinned(argv: list[str], core: int | None) -> list[str]:
     return argv if core is None else ["taskset", "--cpu-list", str(core), *argv]
 
 
+def busy(core: int) -> float:
+    """Seconds that the core has worked since the machine started, whoever it worked for (Linux)."""
+    line = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith(f"cpu{core} "))
+    user, nice, system, _idle, _waiting, *interrupts = map(int, line.split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,12 +1,13 @@
 """Draw the figures as SVG: `plots.py FOLDER NAME < figures.json`. Runs in its own environment and imports nothing of the project.
 
-Colour says who it is, never how good: Lockgate, the limit, peers. Every bar and point has its number or its range beside it.
+Colour says who it is, never how good: Lockgate, the limit, peers. Every line has its number beside it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from matplotlib import pyplot as plt
 _CONNECTIONS = 16
 _OWN, _LIMIT, _PEER = "#1f6f8b", "#8a8f98", "#d9a05b"
 _FORMS = {"JSON, columns": _OWN, "JSON, rows": "#7a5195", "binary": "#2e8540"}
+_Shown = Callable[[dict[str, Any]], tuple[float, float, float, str]]  # a figure → low, high, dot, text
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "lockgate",
@@ -44,45 +46,44 @@ def main() -> None:
 
 
 def _peers(given: dict[str, Any]) -> Any:
-    """Requests a second at 16 connections, one panel for each model, the quickest on top."""
-    panels = _panels(given)
-    if not panels:
-        return None
-    drawn, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 0.32 * _most(panels) + 1.2), squeeze=False)
-    for axis, (title, measured) in zip(axes[0], panels, strict=True):
-        chosen = sorted(measured, key=lambda one: one["rate"][0])
-        names, middles = [one["title"] for one in chosen], [one["rate"][0] for one in chosen]
-        ranges = [[one["rate"][0] - one["rate"][1] for one in chosen], [one["rate"][2] - one["rate"][0] for one in chosen]]
-        axis.barh(names, middles, color=[one["colour"] for one in chosen], xerr=ranges, error_kw={"elinewidth": 1, "capsize": 2})
-        for place, one in enumerate(chosen):
-            axis.text(one["rate"][2] * 1.08, place, f"{one['rate'][0]:,.0f}", va="center", fontsize=8)
-        axis.set_xscale("log")
-        axis.set_xlim(right=max(one["rate"][2] for one in chosen) * 2.6)
-        axis.grid(visible=False, axis="y")
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_xlabel(f"requests a second, {_CONNECTIONS} connections (log; whiskers: lowest and highest round)")
-    drawn.tight_layout()
-    return drawn
+    """Requests a second at 16 connections, the quickest on top: the median, and the lowest and highest round."""
+    label = f"requests a second, {_CONNECTIONS} connections (log; line: lowest to highest round)"
+    return _ranges(given, label, lambda one: (one["rate"][1], one["rate"][2], one["rate"][0], f"{one['rate'][0]:,.0f}"), up=True)
 
 
 def _latency(given: dict[str, Any]) -> Any:
     """From the median to the 99th percentile at 16 connections."""
+
+    def shown(one: dict[str, Any]) -> tuple[float, float, float, str]:
+        low, high = 1e3 * one["p50"], 1e3 * one["p99"]
+        return low, high, low, f"{low:,.1f} · {high:,.1f}"
+
+    return _ranges(given, f"milliseconds, p50 · p99, {_CONNECTIONS} connections (log)", shown, up=False)
+
+
+def _ranges(
+    given: dict[str, Any], label: str, shown: Callable[[dict[str, Any]], tuple[float, float, float, str]], *, up: bool
+) -> Any:
+    """A panel for each model, a line for each contestant: low to high with a dot and a text. Who is missing is named below."""
     panels = _panels(given)
     if not panels:
         return None
-    drawn, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 0.32 * _most(panels) + 1.2), squeeze=False)
-    for axis, (title, measured) in zip(axes[0], panels, strict=True):
-        chosen = sorted(measured, key=lambda one: -one["p50"])
-        for place, one in enumerate(chosen):
-            low, high = 1e3 * one["p50"], 1e3 * one["p99"]
+    lines = max(len(measured) + len(missing) for _, measured, missing in panels)
+    drawn, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 0.32 * lines + 1.2), squeeze=False)
+    for axis, (title, measured, missing) in zip(axes[0], panels, strict=True):
+        chosen = sorted(measured, key=lambda one: shown(one)[2], reverse=not up)
+        for place, one in enumerate(chosen, len(missing)):
+            low, high, dot, text = shown(one)
             axis.plot([low, high], [place, place], color=one["colour"], linewidth=3, solid_capstyle="round")
-            axis.text(high * 1.12, place, f"{low:,.1f} · {high:,.1f}", va="center", fontsize=8)
-        axis.set_yticks(range(len(chosen)), [one["title"] for one in chosen])
+            axis.plot([dot], [place], color=one["colour"], marker="o", markersize=7)
+            axis.annotate(text, (high, place), textcoords="offset points", xytext=(8, 0), va="center", fontsize=8)
+        axis.set_yticks(range(len(chosen) + len(missing)), [*missing, *(one["title"] for one in chosen)])
+        axis.set_ylim(-0.7, len(chosen) + len(missing) - 0.3)
         axis.set_xscale("log")
-        axis.set_xlim(right=max(1e3 * one["p99"] for one in chosen) * 5)
+        axis.set_xlim(min(shown(one)[0] for one in chosen) / 1.5, max(shown(one)[1] for one in chosen) * 5)
         axis.grid(visible=False, axis="y")
         axis.set_title(title, loc="left", fontsize=10)
-        axis.set_xlabel(f"milliseconds, p50 · p99, {_CONNECTIONS} connections (log)")
+        axis.set_xlabel(label)
     drawn.tight_layout()
     return drawn
 
@@ -131,14 +132,16 @@ def _against_models(axis: Any, steps: list[dict[str, Any]], label: str, value: A
     axis.set_ylabel(label)
 
 
-def _panels(given: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _panels(given: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]], list[str]]]:
+    """Title, figures and names of the missing, for each model."""
     entrants = {one["name"]: one for one in given["entrants"]}
     panels = []
     for model, title in given["models"].items():
         chosen = [one for one in given["figures"] if one["model"] == model and one["connections"] == _CONNECTIONS]
         named = [{**one, "title": entrants[one["contestant"]]["title"], "colour": _colour(entrants, one)} for one in chosen]
+        absent = [f"not measured: {entrants[one['contestant']]['title']}" for one in given["missing"] if one["model"] == model]
         if named:
-            panels.append((title, named))
+            panels.append((title, named, absent))
     return panels
 
 
@@ -146,10 +149,6 @@ def _colour(entrants: dict[str, Any], one: dict[str, Any]) -> str:
     if one["contestant"] == "bare":
         return _LIMIT
     return _PEER if entrants[one["contestant"]]["peer"] else _OWN
-
-
-def _most(panels: list[tuple[str, list[dict[str, Any]]]]) -> int:
-    return max(len(chosen) for _, chosen in panels)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from statistics import median
 
 from benchmarks.serving.figures import Figure, Growth, figures, growths
 from benchmarks.serving.results import Results
 
 _MEGA = 1 << 20
+_QUIET = 0.05  # share of the core: above it, rates are another machine's
 
 
 def markdown(results: Results) -> str:
@@ -30,8 +32,19 @@ def _conditions(results: Results) -> str:
         f"Measured on {results.measured_on}: {machine['processor']}, {machine['cores']} cores, {pinned};"
         f" kernel {machine['kernel']}, Python {machine['python']}, wrk {machine['wrk']}."
         f" Medians of {results.repetitions} rounds of {results.seconds:g} s; in brackets the lowest and the highest round."
-        f" Load averages before the start: {busy}."
+        f" Load averages before the start: {busy}. {_others(results)}"
     )
+
+
+def _others(results: Results) -> str:
+    """Whether the figures can be trusted: what else ran on the server's core."""
+    found = [run.others for run in results.runs] + [step.others for step in results.growth]
+    shares = [share for share in found if share is not None]
+    if not shares:
+        return "What other work the server's core did is not known."
+    middle = median(shares)
+    told = f"Other work took {middle:.0%} of the server's core in the median measurement, {max(shares):.0%} at most"
+    return f"{told}." if middle < _QUIET else f"**{told}: the machine was not quiet, and the figures only show the form.**"
 
 
 def _alone(results: Results) -> str:

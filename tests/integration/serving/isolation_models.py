@@ -75,7 +75,7 @@ POISON: dict[float, Callable[[], Any]] = {
     HOLD: _hold,
     SWELL: _swell,
     EXIT: lambda: os._exit(3),
-    PRINT: lambda: print('{"type": "failed", "reason": "printed by the model"}', flush=True),
+    PRINT: lambda: print("printed by the model", flush=True),
     LEAK: _leak,
 }
 WHILE_LOADING: dict[str, Callable[[], Any]] = {

@@ -6,8 +6,8 @@ import asyncio
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -46,7 +46,7 @@ def host(path: Path, talk: Talk) -> Iterator[None]:
                 connection, _ = listening.accept()
             except OSError:
                 return
-            threading.Thread(target=converse, args=(connection,)).start()
+            threading.Thread(target=converse, args=(connection,), daemon=True).start()
 
     def converse(connection: socket.socket) -> None:
         with connection:
@@ -83,6 +83,28 @@ def noise(seed: int) -> bytes:
     return random.Random(seed).randbytes(2000)
 
 
+@asynccontextmanager
+async def asked(folder: Path) -> AsyncIterator[RemoteModel]:
+    model = RemoteModel(patience=0.1)
+    model.attach(folder / "host.sock")
+    try:
+        await model.connected_within(SOON)
+        yield model
+    finally:
+        model.detach("over", hopeless=True)
+
+
+@asynccontextmanager
+async def offered(folder: Path, ears: Ears) -> AsyncIterator[RemoteShadow]:
+    shadow = RemoteShadow(ears.hear, SOON)
+    shadow.attach(folder / "host.sock")
+    try:
+        await until(lambda: shadow.connected, "connected")
+        yield shadow
+    finally:
+        shadow.detach("over", hopeless=True)
+
+
 NONSENSE = {
     "noise": noise(1),
     "more noise": noise(2),
@@ -101,15 +123,12 @@ NONSENSE = {
 @pytest.mark.parametrize("what", NONSENSE)
 def test_nonsense_ends_the_link_and_not_the_worker(tmp_path: Path, what: str) -> None:
     async def main() -> None:
-        model = RemoteModel(patience=0.1)
-        model.attach(tmp_path / "host.sock")
-        await model.connected_within(SOON)
-        first = kind_of(model.run(feeds(1.0), SOON))
-        others = [kind_of(model.run(feeds(1.0), SOON)) for _ in range(3)]
-        kinds = await asyncio.gather(first, *others)
-        assert set(kinds) <= ({"crashed", "ok"} if what == "twice" else {"crashed"})
-        assert "crashed" in kinds
-        model.detach("over", hopeless=True)
+        async with asked(tmp_path) as model:
+            first = kind_of(model.run(feeds(1.0), SOON))
+            others = [kind_of(model.run(feeds(1.0), SOON)) for _ in range(3)]
+            kinds = await asyncio.gather(first, *others)
+            assert set(kinds) <= ({"crashed", "ok"} if what == "twice" else {"crashed"})
+            assert "crashed" in kinds
 
     with host(tmp_path / "host.sock", sending(NONSENSE[what])):
         run(main)
@@ -129,13 +148,10 @@ def deaf(connection: socket.socket) -> None:
 @pytest.mark.parametrize("talk", [trickle, silence, deaf])
 def test_who_never_answers_is_timed_out(tmp_path: Path, talk: Talk) -> None:
     async def main() -> None:
-        model = RemoteModel()
-        model.attach(tmp_path / "host.sock")
-        await model.connected_within(SOON)
-        large = feeds(*([1.0] * 20_000))
-        kinds = await asyncio.gather(*(kind_of(model.run(large, 0.3)) for _ in range(50)))
-        assert set(kinds) == {"timeout"}
-        model.detach("over", hopeless=True)
+        async with asked(tmp_path) as model:
+            large = feeds(*([1.0] * 20_000))
+            kinds = await asyncio.gather(*(kind_of(model.run(large, 0.3)) for _ in range(50)))
+            assert set(kinds) == {"timeout"}
 
     with host(tmp_path / "host.sock", talk):
         run(main)
@@ -145,16 +161,13 @@ def test_who_is_deaf_is_not_written_to_without_bound(tmp_path: Path) -> None:
     """What was sent to a process that does not read is memory of the worker, also after the requests have timed out."""
 
     async def main() -> None:
-        model = RemoteModel()
-        model.attach(tmp_path / "host.sock")
-        await model.connected_within(SOON)
-        huge = wire.pack({"x": np.zeros((1_000_000, 1))})
-        asked = 0
-        while not model.full:
-            assert await kind_of(model.ask(huge, 0.02)) == "timeout"
-            asked += 1
-        assert asked <= 6  # 8 MB each, 32 MB are the bound
-        model.detach("over", hopeless=True)
+        async with asked(tmp_path) as model:
+            huge = wire.pack({"x": np.zeros((1_000_000, 1))})
+            count = 0
+            while not model.full:
+                assert await kind_of(model.ask(huge, 0.02)) == "timeout"
+                count += 1
+            assert count <= 6  # 8 MB each, 32 MB are the bound
 
     with host(tmp_path / "host.sock", deaf):
         run(main)
@@ -169,14 +182,11 @@ def test_an_answer_that_comes_too_late_is_nobodys(tmp_path: Path) -> None:
             connection.sendall(good(2))
 
     async def main() -> None:
-        model = RemoteModel()
-        model.attach(tmp_path / "host.sock")
-        await model.connected_within(SOON)
-        assert await kind_of(model.run(feeds(1.0), 0.1)) == "timeout"
-        await asyncio.sleep(0.4)
-        assert model.connected
-        assert await kind_of(model.run(feeds(1.0), SOON)) == "ok"
-        model.detach("over", hopeless=True)
+        async with asked(tmp_path) as model:
+            assert await kind_of(model.run(feeds(1.0), 0.1)) == "timeout"
+            await asyncio.sleep(0.4)
+            assert model.connected
+            assert await kind_of(model.run(feeds(1.0), SOON)) == "ok"
 
     with host(tmp_path / "host.sock", late):
         run(main)
@@ -196,14 +206,11 @@ def test_nonsense_from_a_shadow_ends_its_link_and_accounts_for_every_offer(tmp_p
     ears = Ears()
 
     async def main() -> None:
-        shadow = RemoteShadow(ears.hear, SOON)
-        shadow.attach(tmp_path / "host.sock")
-        await until(lambda: shadow.connected, "connected")
-        for number in range(5):
-            shadow.offer(f"r{number}", 1, wire.pack(feeds(1.0)))
-        await ears.all_of(shadow)
-        assert ears.kinds == {"crashed": 5}
-        shadow.detach("over", hopeless=True)
+        async with offered(tmp_path, ears) as shadow:
+            for number in range(5):
+                shadow.offer(f"r{number}", 1, wire.pack(feeds(1.0)))
+            await ears.all_of(shadow)
+            assert ears.kinds == {"crashed": 5}
 
     with host(tmp_path / "host.sock", sending(SHADOWY[what])):
         run(main)
@@ -213,13 +220,10 @@ def test_another_number_of_scores_than_rows_is_a_fault_of_the_output(tmp_path: P
     ears = Ears()
 
     async def main() -> None:
-        shadow = RemoteShadow(ears.hear, SOON)
-        shadow.attach(tmp_path / "host.sock")
-        await until(lambda: shadow.connected, "connected")
-        shadow.offer("r", 1, wire.pack(feeds(1.0)))
-        await ears.all_of(shadow)
-        assert ears.kinds == {"output": 1}
-        shadow.detach("over", hopeless=True)
+        async with offered(tmp_path, ears) as shadow:
+            shadow.offer("r", 1, wire.pack(feeds(1.0)))
+            await ears.all_of(shadow)
+            assert ears.kinds == {"output": 1}
 
     with host(tmp_path / "host.sock", sending(wire.outcomes([wire.Scored(1, 0.1, [1.0, 2.0])]))):
         run(main)

@@ -251,6 +251,7 @@ def test_a_model_sees_no_secrets_and_what_it_prints_is_no_status(
             assert b"secret" not in environment
             assert b"OMP_NUM_THREADS=1" in environment
             assert await kind_of(model.run(feeds(models.PRINT), SOON)) == "ok"
+            await asyncio.sleep(0.2)
             assert await kind_of(model.run(feeds(1.0), SOON)) == "ok"
             assert pids(tmp_path / "pids") == [pid]
 

@@ -62,13 +62,13 @@ def test_offers_come_back_in_small_groups_with_their_scores(home: Home) -> None:
         async with home.worker() as hosts:
             shadow = await hosts.open_shadow(home.packages.make(), ears.hear, SOON)
             await connected(shadow)
-            for number in range(300):
+            for number in range(200):
                 assert shadow.offer(f"r{number}", 2, wire.pack(feeds(float(number), 1.0)))
             await ears.all_of(shadow)
 
     with home.kept():
         run(main)
-    assert {one.request_id: list(one.scores) for one in ears.outcomes} == {f"r{n}": [2.0 * n + 2.0, 4.0] for n in range(300)}
+    assert {one.request_id: list(one.scores) for one in ears.outcomes} == {f"r{n}": [2.0 * n + 2.0, 4.0] for n in range(200)}
     assert max(ears.groups) <= 32
     assert len(ears.groups) < 60
 

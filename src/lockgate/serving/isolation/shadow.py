@@ -24,6 +24,7 @@ _SWEEP = 0.05  # seconds between two looks at deadlines
 _GROUP = 32  # outcomes that are handed over at a time
 _PIECE = 1 << 16  # bytes read at a time
 _LONGEST = 16 << 20  # bytes of one group: an offer of a million rows
+_BUFFER = 1 << 20  # bytes that the system is asked for; it gives what it allows, for some hundred offers
 _OUTPUT = "output"
 
 
@@ -105,6 +106,7 @@ class RemoteShadow:
 
     async def _dial(self, path: Path) -> None:
         sock = sockets.connect(path)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._socket = sock
         self._frames = Frames(_LONGEST)
         self._owed = 0

@@ -132,16 +132,17 @@ class Desk:
 
     def take(self, loop: asyncio.AbstractEventLoop, context: Any, watcher: Watcher) -> None:
         """In Granian's thread. A refusal is given at once: under overload it must cost as little as can be."""
-        size = watcher.scope.headers.get("content-length")
+        scope = watcher.scope
+        size = scope.headers.get("content-length")
         now = monotonic()
         if size is None or not size.isdigit() or int(size) > self._small:
             loop.call_soon_threadsafe(self._begin, watcher, now, context=context)
             return
-        if self._admission.full(len(self._waiting), watcher.scope.path):
-            self._reply(watcher, _SHED, now, 0)
+        if self._admission.full(len(self._waiting), scope.path):
+            self._reply(watcher, scope, _SHED, now, 0)
             return
         self._waiting[watcher] = now
-        cast("Body", watcher.proto()).add_done_callback(partial(self._arrived, watcher), context=context)
+        cast("Body", watcher.proto()).add_done_callback(partial(self._arrived, watcher, scope), context=context)
 
     def sweep(self) -> None:
         """Give up small bodies that take too long. Called a few times a second: cheaper than a timer for each request."""
@@ -150,9 +151,9 @@ class Desk:
         self._admission.stale = stale([since for _, since in waiting], now)
         for watcher, since in waiting:
             if now - since > BODY_PATIENCE and self._waiting.pop(watcher, None) is not None:
-                self._reply(watcher, _SLOW, since, 0)
+                self._reply(watcher, watcher.scope, _SLOW, since, 0)
 
-    def _arrived(self, watcher: Watcher, body: Body) -> None:
+    def _arrived(self, watcher: Watcher, scope: Scope, body: Body) -> None:
         since = self._waiting.pop(watcher, None)
         if since is None:
             return  # given up
@@ -162,11 +163,11 @@ class Desk:
             watcher.done()  # the caller went away in the middle of its request
             return
         try:
-            answering = self._application.answer(watcher.scope, content)
+            answering = self._application.answer(scope, content)
         except Exception as error:  # noqa: BLE001 - see _fault
             answering = _fault(watcher, error)
         if type(answering) is Answer:
-            self._reply(watcher, answering, since, len(content))
+            self._reply(watcher, scope, answering, since, len(content))
         else:
             self._start(watcher, since, len(content), cast("Coroutine[Any, Any, Answer]", answering))
         self._admission.done(monotonic(), len(self._waiting))
@@ -187,9 +188,9 @@ class Desk:
             return
         except Exception as error:  # noqa: BLE001 - see _fault
             answer = _fault(watcher, error)
-        self._reply(watcher, answer, since, size)
+        self._reply(watcher, watcher.scope, answer, since, size)
 
-    def _reply(self, watcher: Watcher, answer: Answer, since: float, size: int) -> None:
+    def _reply(self, watcher: Watcher, scope: Scope, answer: Answer, since: float, size: int) -> None:
         """since: when the request came, monotonic seconds. size: bytes of its body, where it is known here."""
         headers = [*answer.headers, _CLOSE] if self.draining else answer.headers
         try:
@@ -197,7 +198,7 @@ class Desk:
         finally:
             watcher.done()
         if self._access_log is not None:
-            self._access_log(since, watcher.scope, size, answer)
+            self._access_log(since, scope, size, answer)
 
 
 def _fault(watcher: Watcher, error: Exception) -> Answer:
