@@ -7,9 +7,12 @@ import re
 import sys
 from pathlib import Path
 
+import msgspec
+
 from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.errors import Invalid, LockgateError
 from lockgate.kernel.log import configure
+from lockgate.serving.grpc import port as grpc_port
 from lockgate.serving.server import exposing
 from lockgate.serving.server.scaling import parse_bounds
 from lockgate.serving.server.settings import Settings
@@ -22,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     asked = argparse.ArgumentParser(prog="python -m lockgate.serving", description=__doc__)
     asked.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     asked.add_argument("--port", type=int, default=7080, help="port to listen on; 0 takes a free one (default: %(default)s)")
+    asked.add_argument("--grpc-port", type=int, metavar="N", help="speak gRPC too, here; 0 takes a free port (default: no gRPC)")
     asked.add_argument(
         "--workers", default="1", help="processes that answer, at best one for each core; 1-4: as many as are needed (default: 1)"
     )
@@ -82,7 +86,11 @@ def main() -> int:
         given["tls"] = exposing.take_tls(given)
         settings = Settings(**given)
         exposing.check(settings.exposure, settings.secrets, SystemClock())
-        return run(settings, watch_stdin=watch_stdin)
+        if settings.grpc_port is None:
+            return run(settings, watch_stdin=watch_stdin)
+        grpc_port.check(settings.tls)
+        with grpc_port.reserved(settings.host, settings.grpc_port) as port:
+            return run(msgspec.structs.replace(settings, grpc_port=port), watch_stdin=watch_stdin)
     except LockgateError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return 2 if isinstance(error, Invalid) else 1

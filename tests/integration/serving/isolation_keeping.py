@@ -119,6 +119,13 @@ class Home:
         await keeper.start()
         return keeper
 
+    def do_later(self, seconds: float, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        async def later() -> None:
+            await asyncio.sleep(seconds)
+            await make()
+
+        asyncio.run_coroutine_threadsafe(later(), self._loop)
+
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 

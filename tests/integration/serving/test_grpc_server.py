@@ -31,11 +31,12 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"  # and e
 
 
 class Application:
-    """Gives each message back. `b"later"`: once it is told to. `b"fault"`: raises."""
+    """Gives each message back. `b"fault"`: raises. `b"later"`, and all when it is patient: once it is told to."""
 
     closed = False
 
     def __init__(self) -> None:
+        self.patient = False
         self.go_on = threading.Event()
         self.answered: list[bytes] = []
         self.shed = 0
@@ -46,19 +47,33 @@ class Application:
     def answer(self, call: Any, body: bytes) -> Any:
         if body == b"fault":
             raise ValueError("a fault of ours")
-        return self.later(body) if body == b"later" else self.now(body)
+        return self.later(body) if self.patient or body == b"later" else self.now(body)
 
     def now(self, body: bytes) -> Answer:
         self.answered.append(body)
         return Answer(200, [("x-lockgate-version", "7")], body)
 
     async def later(self, body: bytes) -> Answer:
-        while not self.go_on.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.go_on.wait, 60)
         return self.now(body)
 
     def turned_away(self) -> None:
         self.shed += 1
+
+
+class Faulty(Application):
+    """The first time that it is asked where nobody should ask long, it raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raised = False
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        if self.raised:
+            return False
+        self.raised = True
+        raise ValueError("a fault of ours")
 
 
 class Running:
@@ -126,15 +141,16 @@ def server() -> Iterator[Running]:
         yield one
 
 
-def request(path: bytes) -> bytes:
-    """The headers of a call as HTTP/2 has them, of any path."""
+def request(path: bytes, *more: tuple[bytes, bytes]) -> bytes:
+    """The headers of a call as HTTP/2 has them, of any path, and an empty message."""
 
     def literal(name: bytes, value: bytes) -> bytes:
         return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
     fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
-    block = b"".join(literal(*one) for one in [*fields, (b"content-type", b"application/grpc"), (b"te", b"trailers")])
-    return PREFACE + struct.pack(">I", len(block))[1:] + b"\x01\x05\0\0\0\x01" + block
+    block = b"".join(literal(*one) for one in [*fields, (b"content-type", b"application/grpc"), (b"te", b"trailers"), *more])
+    headers = struct.pack(">I", len(block))[1:] + b"\x01\x04\0\0\0\x01" + block
+    return PREFACE + headers + b"\0\0\x05\0\x01\0\0\0\x01" + bytes(5)
 
 
 def heard(port: int, content: bytes) -> bytes:
@@ -164,7 +180,16 @@ def test_no_path_ends_the_server(server: Running, path: bytes) -> None:
     assert server.send(b"still here") == b"still here"
 
 
-@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\n\r\n", PREFACE[:10], PREFACE + b"\xff" * 200, b"\x16\x03\x01" + b"\0" * 50])
+def test_a_header_that_is_no_text_is_no_reason_to_write_to_the_log(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+    said = heard(server.port, request(b"/any.Service/Method", (b"x-user-id", b"\xff\xfe")))
+    assert b"grpc-status\x010" in said
+    assert server.application.answered == [b""]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "noise", [b"GET / HTTP/1.1\r\n\r\n", PREFACE[:10], PREFACE + b"\xff" * 200, b"\x16\x03\x01" + b"\0" * 50]
+)
 def test_what_is_no_grpc_hurts_nobody(server: Running, noise: bytes) -> None:
     heard(server.port, noise)
     assert server.send(b"still here") == b"still here"
@@ -173,6 +198,13 @@ def test_what_is_no_grpc_hurts_nobody(server: Running, noise: bytes) -> None:
 def test_a_fault_of_ours_costs_one_answer(server: Running) -> None:
     assert server.send(b"fault") == "INTERNAL"
     assert server.send(b"next") == b"next"
+
+
+def test_a_fault_in_the_thread_that_takes_calls_costs_one_call(caplog: pytest.LogCaptureFixture) -> None:
+    with running(Faulty()) as server:
+        assert server.send(b"lost", 0.5) == "DEADLINE_EXCEEDED"
+        assert [server.send(bytes([number])) for number in range(40)] == [bytes([number]) for number in range(40)]
+    assert [record.message for record in caplog.records] == ["gRPC event failed"]
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -185,17 +217,15 @@ def test_what_is_too_large_is_refused_whether_it_looks_so_or_not(server: Running
 
 
 def test_large_messages_share_their_room(server: Running) -> None:
-    large, sent = b"later", []
+    server.application.patient = True
     with ThreadPoolExecutor(8) as pool:
-        server.application.answer = lambda _, body: server.application.later(body)  # type: ignore[method-assign]
-        for number in range(8):
-            sent.append(pool.submit(server.send, bytes([number]) * (LIMIT - 1), 30.0))
+        sent = [pool.submit(server.send, bytes([number]) * (LIMIT - 1), 30.0) for number in range(8)]
         wait_for(lambda: sum(one.done() for one in sent) == 4, "half of them are refused", 30)
         server.application.go_on.set()
         answers = [one.result() for one in sent]
     assert sum(one == "RESOURCE_EXHAUSTED" for one in answers) == 4
     assert server.application.shed == 4
-    assert server.send(large) == large, "the room is free again"
+    assert len(server.send(bytes(LIMIT))) == LIMIT, "the room is free again"
 
 
 def test_a_caller_who_goes_away_is_not_waited_for_and_what_it_asked_is_finished(server: Running) -> None:
@@ -203,6 +233,16 @@ def test_a_caller_who_goes_away_is_not_waited_for_and_what_it_asked_is_finished(
     assert server.application.answered == []
     server.application.go_on.set()
     wait_for(lambda: server.application.answered == [b"later"], "it came to its end")
+
+
+def test_what_nobody_waits_for_any_more_when_its_turn_comes_is_not_begun(server: Running) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(server.in_loop, lambda: time.sleep(1.0))
+        time.sleep(0.1)
+        assert server.send(b"hello", 0.2) == "DEADLINE_EXCEEDED"
+        busy.result()
+    assert server.send(b"next") == b"next"
+    assert server.application.answered == [b"next"]
 
 
 def test_a_message_that_does_not_come_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,6 +319,7 @@ def test_a_stop_is_bounded(server: Running) -> None:
         began = time.monotonic()
         server.stop(0.3)
         assert time.monotonic() - began < 5.0
+        assert not server.server._thread.is_alive()
         assert under_way.result() in ("UNAVAILABLE", "CANCELLED")
     server.application.go_on.set()  # and what comes now finds a server that is gone
     time.sleep(0.1)

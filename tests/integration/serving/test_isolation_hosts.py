@@ -259,9 +259,50 @@ def test_a_model_sees_no_secrets_and_what_it_prints_is_no_status(
         run(main)
 
 
-def test_a_home_has_one_keeper(home: Home) -> None:
-    with home.kept(), pytest.raises(Conflict, match="another server"), home.kept():
+def test_requests_that_are_under_way_are_answered_before_a_package_is_let_go_of(home: Home) -> None:
+    async def main() -> None:
+        async with home.worker() as hosts:
+            digest = home.packages.make(seconds=0.5)
+            model = await hosts.open(digest)
+            asked = asyncio.ensure_future(kind_of(model.run(feeds(1.0), SOON)))
+            await asyncio.sleep(0.1)
+            hosts.close(digest)
+            assert await asked == "ok"
+            await until(lambda: not model.connected, "it is let go of")
+
+    with home.kept(linger=0.05):
+        run(main)
+
+
+def test_who_lets_go_of_a_package_that_was_opened_again_meanwhile_takes_it_from_nobody(home: Home) -> None:
+    """A route that goes there and back: the first place is freed after the second one was filled."""
+
+    async def main() -> None:
+        async with home.worker() as hosts:
+            digest = home.packages.make()
+            model = await hosts.open(digest)
+            assert await hosts.open(digest) is model
+            again = asyncio.ensure_future(hosts.open(digest))
+            await asyncio.sleep(0)
+            hosts.close(digest)
+            hosts.close(digest)
+            assert await again is model
+            await asyncio.sleep(0.3)
+            assert await kind_of(model.run(feeds(1.0), SOON)) == "ok"
+            hosts.close(digest)
+            assert await kind_of(model.run(feeds(1.0), SOON)) == "crashed"
+
+    with home.kept(linger=0.05):
+        run(main)
+
+
+def test_a_home_has_one_keeper_and_a_server_that_leaves_is_waited_for(home: Home) -> None:
+    with home.kept(), pytest.raises(Conflict, match="another server"), home.kept(handover=0.2):
         raise AssertionError
+    with home.kept() as leaving:
+        home.do_later(0.3, leaving.stop)
+        with home.kept(handover=5.0):
+            pass
 
 
 def test_a_home_may_lie_deeper_than_a_sockets_address_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

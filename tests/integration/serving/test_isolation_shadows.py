@@ -145,6 +145,24 @@ def test_offers_that_were_under_way_when_the_process_died_have_crashed(home: Hom
         run(main)
 
 
+def test_what_is_under_way_when_a_shadow_is_closed_was_cancelled_and_has_not_failed(home: Home) -> None:
+    ears = Ears()
+
+    async def main() -> None:
+        async with home.worker() as hosts:
+            digest = home.packages.make(seconds=0.5)
+            shadow = await hosts.open_shadow(digest, ears.hear, SOON)
+            await connected(shadow)
+            for number in range(40):
+                shadow.offer(f"r{number}", 1, ONE)
+            hosts.close_shadow(digest)
+            await ears.all_of(shadow)
+            assert ears.kinds == {"cancelled": 40}
+
+    with home.kept():
+        run(main)
+
+
 def test_a_shadow_and_the_same_package_in_use_are_two_processes_and_the_shadow_gives_way(home: Home, tmp_path: Path) -> None:
     digest = home.packages.make(pids=str(tmp_path / "pids"))
 

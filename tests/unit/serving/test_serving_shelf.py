@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from lockgate.boundary.acknowledgements import PackageState, Readiness
 from lockgate.kernel.errors import LockgateError, Unavailable
 from lockgate.serving.gateway.package import Engine, Package
 from lockgate.serving.gateway.shelf import Shelf
@@ -21,6 +22,7 @@ class Loads:
     def __init__(self) -> None:
         self.begun = 0
         self.freed = 0
+        self.forgotten: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.broken = False
@@ -36,6 +38,9 @@ class Loads:
     def free(self, package: Package) -> None:
         assert not package.engine.asleep
         self.freed += 1
+
+    def forget(self, digest: str) -> None:
+        self.forgotten.append(digest)
 
 
 class Stage:
@@ -147,3 +152,29 @@ def test_a_package_that_is_not_wanted_any_more_does_not_wake_up() -> None:
         return "awake"
 
     assert asyncio.run(story()) == "this version is not served any more"
+
+
+def test_what_is_not_wanted_while_it_loads_is_forgotten() -> None:
+    async def story() -> None:
+        stage = Stage()
+        stage.loads.gate.clear()
+        stage.shelf.want(["a"])
+        await asyncio.sleep(0)
+        stage.shelf.want([])
+        assert stage.loads.forgotten == ["a"]
+        stage.loads.gate.set()
+        await stage.shelf.settled(PATIENCE)
+
+    asyncio.run(story())
+
+
+def test_a_package_whose_process_is_lost_is_not_ready_until_it_is_back() -> None:
+    async def story() -> None:
+        stage = Stage()
+        await stage.ready()
+        stage.shelf.lost("a", "killed by signal 9")
+        assert stage.shelf.states["a"] == PackageState(Readiness.FAILED, "killed by signal 9")
+        stage.shelf.found("a")
+        assert stage.shelf.states["a"].readiness is Readiness.READY
+
+    asyncio.run(story())

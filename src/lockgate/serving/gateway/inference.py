@@ -37,6 +37,7 @@ from lockgate.serving.gateway.attempt import (
 from lockgate.serving.gateway.plan import RoutePlan
 from lockgate.serving.gateway.shadows import Pair, Shadows
 from lockgate.serving.gateway.waking import Waking
+from lockgate.serving.isolation.remote import Overloaded
 from lockgate.serving.protocol.parsing import parse
 from lockgate.serving.protocol.problems import Answer, refusal
 from lockgate.serving.protocol.requests import InferenceRequest
@@ -104,6 +105,8 @@ class Inference:
             with self._minded(attempt):
                 model = attempt.arm.package.engine.inline
                 outcome = await (self._ask(attempt) if model is None else elsewhere(compute, attempt, model, self._clock))
+                if isinstance(outcome, Answer):
+                    return outcome
                 at = self._clock.unix()
                 sealed = await elsewhere(self._seal, attempt, outcome, at)
             step = self._close(attempt, outcome, sealed, at)
@@ -127,7 +130,7 @@ class Inference:
             with self._minded(step):
                 model = step.arm.package.engine.inline
                 outcome = await self._ask(step) if model is None else compute(step, model, self._clock)
-            step = self._conclude(step, outcome)
+            step = outcome if isinstance(outcome, Answer) else self._conclude(step, outcome)
         return step
 
     @contextmanager
@@ -154,14 +157,18 @@ class Inference:
         self._ledger.count("shed")
         self._records.turn_away(model, self._clock.unix(), reason)
 
-    async def _ask(self, attempt: Attempt) -> Outcome:
-        """Ask a model that runs in another process."""
+    async def _ask(self, attempt: Attempt) -> Outcome | Answer:
+        """Ask a model that runs in another process; an answer if that takes no more."""
         remote = attempt.arm.package.engine.remote
         if attempt.batch is None or remote is None:
             return refused(attempt)
         begun = attempt.arm.package.engine.asked_at = self._clock.monotonic()
         try:
             outputs = await remote.run(attempt.batch.feeds, attempt.plan.timeout)
+        except Overloaded as error:  # its queue is full: that was not to be seen from here
+            self._ledger.withdraw(attempt.entry)
+            self.turned_away(attempt.tally.model, error.message)
+            return self._waking.crowded()
         except RuntimeFailure as error:
             return Outcome(failure=error.kind, reason=error.message)
         return judge(attempt, outputs, self._clock.monotonic() - begun)

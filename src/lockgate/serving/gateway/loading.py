@@ -49,6 +49,9 @@ class PackageLoader:
         self._hosts.close(package.digest)
         self._thread.submit(id, package)
 
+    def forget(self, digest: str) -> None:
+        self._hosts.close(digest)
+
 
 class ShadowLoader:
     """Shadows run in a process of their own, whatever their runtime. on_outcomes: what became of some offers."""
@@ -71,7 +74,10 @@ class ShadowLoader:
         return package_of(digest, manifest, Engine(shadow=shadow))
 
     def free(self, package: Package) -> None:
-        self._hosts.close_shadow(package.digest)
+        self.forget(package.digest)
+
+    def forget(self, digest: str) -> None:
+        self._hosts.close_shadow(digest)
 
 
 def load_inline(artifacts: Path, digest: str) -> Package:

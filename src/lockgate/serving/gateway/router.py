@@ -58,6 +58,14 @@ class Router:
         self._shelf.retry()
         self._shadows.retry()
 
+    def heard_of_host(self, digest: str, reason: str, *, shadow: bool, ready: bool) -> None:
+        """What became of a process that runs a package. It goes on being wanted, so it is started again."""
+        shelf = self._shadows if shadow else self._shelf
+        if ready:
+            shelf.found(digest)
+        else:
+            shelf.lost(digest, reason)
+
     def sleep_idle(self, seconds: float) -> None:
         """Put to sleep what nobody has asked for so long."""
         self._shelf.sleep_idle(seconds)

@@ -17,6 +17,7 @@ from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.gateway.attempt import SIGNATURE, Attempt, Outcome
 from lockgate.serving.gateway.plan import ReadyShadow
 from lockgate.serving.isolation import wire
+from lockgate.serving.isolation.shadow import CANCELLED
 from lockgate.serving.runtimes.model import Array
 
 _SCALE = 2.0**64
@@ -110,7 +111,10 @@ class Shadows:
         begun, at = self._clock.monotonic(), self._clock.unix()
         for shown in outcomes:
             pair = self._pending.pop(shown.request_id)
-            if shown.failure is None:
+            if shown.failure == CANCELLED:  # nobody wants the shadow any more: no fault of its
+                self._ledger.withdraw(pair.entry)
+                self._ledger.count("shadows_shed")
+            elif shown.failure is None:
                 delta, agreed = compare(pair, shown.scores)
                 self._ledger.paired(pair.entry, shown.seconds, at, delta, agreed=agreed)
                 self._keep(pair, at, shown.scores, None)

@@ -33,6 +33,10 @@ class Loader(Protocol):
         """Let go of what runs its model."""
         ...
 
+    def forget(self, digest: str) -> None:
+        """It is not wanted any more, and was not loaded (yet)."""
+        ...
+
 
 @dataclass
 class _Place:
@@ -60,7 +64,10 @@ class Shelf:
         """Load what is missing, in this order; let go of what is not named."""
         wanted = dict.fromkeys(digests)
         for digest in [digest for digest in self._places if digest not in wanted]:
-            self._let_go(self._places.pop(digest))
+            place = self._places.pop(digest)
+            if place.package is None:
+                self._loader.forget(digest)
+            self._let_go(place)
         for digest in wanted:
             if digest not in self._places:
                 self._places[digest] = _Place()
@@ -107,6 +114,20 @@ class Shelf:
         if place.waking is None:
             place.waking = asyncio.get_running_loop().create_task(self._wake(digest, place, place.package.engine))
         await asyncio.shield(place.waking)
+
+    def lost(self, digest: str, reason: str) -> None:
+        """What runs a package elsewhere is gone for now, and is being started again: it is not ready until then."""
+        place = self._places.get(digest)
+        if place is not None and place.package is not None and place.state.readiness is Readiness.READY:
+            place.state = PackageState(Readiness.FAILED, reason)
+            self._on_change()
+
+    def found(self, digest: str) -> None:
+        """It is there again."""
+        place = self._places.get(digest)
+        if place is not None and place.package is not None and place.state.readiness is Readiness.FAILED:
+            place.state = _READY
+            self._on_change()
 
     async def settled(self, patience: float) -> None:
         """Wait until nothing is being loaded, at most so many seconds."""

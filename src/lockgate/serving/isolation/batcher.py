@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 
 from lockgate.kernel.clock import Clock
 from lockgate.serving.isolation.batching import LATE, Outcome, Result, Runner, Work
-from lockgate.serving.isolation.pace import Limits, Pace, Ran, Waiting, after, first, wait
+from lockgate.serving.isolation.pace import Limits, Ran, Waiting, after, first, wait
 
 
 class Batcher:
@@ -48,10 +48,6 @@ class Batcher:
         self._gathered = False  # the first in the queue came while the model ran
         self._free_since = clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def pace(self) -> Pace:
-        return self._pace
 
     @property
     def full(self) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +33,7 @@ class Hosts:
     """Used by one event loop. keeper: its socket. on_change: called when the state of anything that is wanted changes.
 
     What was asked for is wanted until `close` or `close_shadow`, also while it fails: the keeper tries again, ever more rarely.
+    Who has asked for it several times, and got it, must close it as often.
     """
 
     def __init__(self, keeper: Path, on_change: OnChange = _unheard) -> None:
@@ -39,6 +42,8 @@ class Hosts:
         self._redial = Redial(self._dial)
         self._link: _Link | None = None
         self._lines: dict[Want, RemoteModel | RemoteShadow | None] = {}
+        self._holds: dict[Want, int] = {}
+        self._leaving: set[Want] = set()
         self._told: dict[Want, Told] = {}
         self._turns: dict[Want, set[asyncio.Future[None]]] = {}
 
@@ -63,7 +68,10 @@ class Hosts:
         want = Want(digest, isolated=False)
         if want not in self._lines:
             self._add(want, None)
-        told = await self._settled(want)
+        with self._held(want):
+            told = await self._settled(want)
+        if told.report is None:
+            self._let_go(want)
         return Verdict(told.reason, told.report)
 
     async def open(self, digest: str, memory: int | None = None) -> RemoteModel:
@@ -76,10 +84,12 @@ class Hosts:
         line = self._lines.get(want)
         if line is None:
             line = RemoteModel()
+            line.when_idle(partial(self._idle, want))
             self._add(want, line)
         model = cast("RemoteModel", line)
-        self._check(await self._settled(want))
-        await model.connected_within(_CONNECT)
+        with self._held(want):
+            self._check(await self._settled(want))
+            await model.connected_within(_CONNECT)
         return model
 
     async def open_shadow(
@@ -95,28 +105,63 @@ class Hosts:
         if line is None:
             line = RemoteShadow(on_outcomes, seconds)
             self._add(want, line)
-        self._check(await self._settled(want))
+        with self._held(want):
+            self._check(await self._settled(want))
         return cast("RemoteShadow", line)
 
     def close(self, digest: str) -> None:
-        """The package is no longer wanted, but as a shadow if it is one."""
-        for want in [want for want in self._lines if want.digest == digest and not want.shadow]:
-            self._drop(want)
-        self._say()
+        """The package is no longer wanted, but as a shadow if it is one. Requests that are under way are answered first."""
+        self._close([want for want in self._lines if want.digest == digest and not want.shadow])
 
     def close_shadow(self, digest: str) -> None:
-        for want in [want for want in self._lines if want.digest == digest and want.shadow]:
-            self._drop(want)
+        """Offers that are under way come back as cancelled."""
+        self._close([want for want in self._lines if want.digest == digest and want.shadow])
+
+    def _close(self, wants: Sequence[Want]) -> None:
+        for want in wants:
+            self._let_go(want)
+            if self._holds[want]:
+                continue
+            line = self._lines[want]
+            if isinstance(line, RemoteModel) and not line.idle:
+                self._leaving.add(want)
+            else:
+                self._drop(want)
         self._say()
+
+    def _idle(self, want: Want) -> None:
+        if want in self._leaving:
+            self._drop(want)
+            self._say()
+
+    @contextmanager
+    def _held(self, want: Want) -> Iterator[None]:
+        """Wanted by one more, unless it comes to nothing."""
+        self._leaving.discard(want)
+        self._holds[want] += 1
+        try:
+            yield
+        except BaseException:
+            self._let_go(want)
+            raise
+
+    def _let_go(self, want: Want) -> None:
+        if want in self._holds:
+            self._holds[want] = max(0, self._holds[want] - 1)
 
     def _add(self, want: Want, line: RemoteModel | RemoteShadow | None) -> None:
         self._lines[want] = line
+        self._holds[want] = 0
         self._say()
 
     def _drop(self, want: Want) -> None:
         line = self._lines.pop(want)
+        del self._holds[want]
+        self._leaving.discard(want)
         self._told.pop(want, None)
-        if line is not None:
+        if isinstance(line, RemoteShadow):
+            line.close()
+        elif line is not None:
             line.detach("it was closed", hopeless=True)
         self._wake(want)
 

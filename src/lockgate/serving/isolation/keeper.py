@@ -27,6 +27,8 @@ from lockgate.serving.isolation.talk import LONGEST, Phase, Told, Want, decode_w
 
 _MOST_UNREAD = 8 << 20  # bytes that a worker may leave unread before it is taken for dead
 
+_LOOK = 0.1  # seconds between two tries to have the home
+
 log = logging.getLogger(__name__)
 
 
@@ -45,13 +47,13 @@ class Keeper:
         self._lock: int | None = None
 
     async def start(self) -> None:
-        """Listen.
+        """Listen. A server that is on its way out may still have the home: it is waited for.
 
         Raises:
-            Conflict: another keeper has this home. Invalid: the home's path is too long for a socket.
+            Conflict: another keeper has this home, and keeps it. Invalid: the home's path is too long for a socket.
         """
         self._shop.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _locked(self._shop.folder / "keeper.lock")
+        self._lock = await _locked(self._shop.folder / "keeper.lock", self._shop.settings.handover)
         self._shop.prepare()
         make = partial(_Link, self)
         self._server = await asyncio.get_running_loop().create_unix_server(make, sock=sockets.listen(self._path))
@@ -68,9 +70,10 @@ class Keeper:
             self._end(want)
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self._shop.venvs.close()
-        self._path.unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(lock)
 
     def joined(self, link: _Link) -> None:
         self._links.add(link)
@@ -173,12 +176,17 @@ def keeper_socket(home: Path) -> Path:
     return home / "hosts" / "keeper.sock"
 
 
-def _locked(path: Path) -> int:
-    """Holds the home for as long as this process lives. Raises Conflict if another one does."""
+async def _locked(path: Path, patience: float) -> int:
+    """Holds the home for as long as this process lives. Raises Conflict if another one does, for so many seconds."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise Conflict(f"another server keeps {path.parent}", hint="Stop it, or choose another home.") from error
-    return lock
+    until = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if asyncio.get_running_loop().time() >= until:
+                os.close(lock)
+                raise Conflict(f"another server keeps {path.parent}", hint="Stop it, or choose another home.") from error
+        else:
+            return lock
+        await asyncio.sleep(_LOOK)

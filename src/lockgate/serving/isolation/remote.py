@@ -47,6 +47,7 @@ class RemoteModel:
         self._link: _Link | None = None
         self._under_way = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._on_idle: Callable[[], None] | None = None
         self._reason = "its process is not ready"
         self._hopeless = True
 
@@ -91,6 +92,16 @@ class RemoteModel:
             return await link.ask(packed, seconds)
         finally:
             self._under_way -= 1
+            if self._under_way == 0 and self._on_idle is not None:
+                self._on_idle()
+
+    @property
+    def idle(self) -> bool:
+        return self._under_way == 0
+
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call it whenever nothing is under way any more."""
+        self._on_idle = call
 
     def attach(self, path: Path) -> None:
         """Its process listens there."""

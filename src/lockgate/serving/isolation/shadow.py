@@ -19,6 +19,7 @@ from lockgate.serving.isolation.redial import Redial
 from lockgate.serving.isolation.remote import CRASHED, TIMEOUT
 from lockgate.serving.isolation.wire import Outcomes, Scored
 
+CANCELLED = "cancelled"
 MOST_PENDING = 8192
 _SWEEP = 0.05  # seconds between two looks at deadlines
 _GROUP = 32  # outcomes that are handed over at a time
@@ -103,6 +104,11 @@ class RemoteShadow:
         """Its process is gone."""
         self._redial.hold(None)
         self._drop(reason)
+
+    def close(self) -> None:
+        """Nobody wants it any more. What is under way is no failure of the model: it was cancelled."""
+        self._redial.hold(None)
+        self._drop("it was closed", CANCELLED)
 
     async def _dial(self, path: Path) -> None:
         sock = sockets.connect(path)
@@ -191,7 +197,7 @@ class RemoteShadow:
         self._drop(reason)
         self._redial.lost()
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, reason: str, kind: str = CRASHED) -> None:
         sock, self._socket = self._socket, None
         if sock is not None:
             self._loop.remove_reader(sock.fileno())
@@ -200,7 +206,7 @@ class RemoteShadow:
         self._tail = None
         self._bodies.clear()
         gone, self._pending = deque(self._pending.values()), {}
-        self._give_up(gone, CRASHED, reason)
+        self._give_up(gone, kind, reason)
 
     def _give_up(self, gone: deque[_Offer], kind: str, message: str) -> None:
         """In groups too: thousands may have been under way."""

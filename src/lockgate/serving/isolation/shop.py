@@ -33,15 +33,17 @@ _SHADOWS = Limits(queued_requests=1024, queued_bytes=16 << 20)  # what waits lon
 class Settings(msgspec.Struct, frozen=True):
     """workers: processes that load an inline package. budget: bytes for all models together; None: no limit.
 
-    linger: seconds that a host which nobody wants is kept. load_limit: seconds to load, after which it has failed. hang_limit:
-    seconds that one run, or silence, may last, after which the process is killed. memory: see Want, where it says nothing.
-    threads: of numeric libraries, in each process. passed: names of environment variables that models may see.
+    linger: seconds that a host which nobody wants is kept. handover: seconds to wait for a home that another server leaves.
+    load_limit: seconds to load, after which it has failed. hang_limit: seconds that one run, or silence, may last, then the
+    process is killed. memory: see Want, where it says nothing. threads: of numeric libraries, in each process. passed: names of
+    environment variables that models may see.
     """
 
     workers: int = 1
     budget: int | None = None
     loader: str = DEFAULT_LOADER
     linger: float = 5.0
+    handover: float = 30.0
     load_limit: float = 120.0
     hang_limit: float = 30.0
     memory: int | None = None

@@ -19,6 +19,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     memory: for all models together; None: no limit. idle: after which a model that nobody asks for is put to sleep; 0: never.
     queue: that a request may wait for its turn. access_log: whether one is kept. traces: an OTLP collector's address, or nothing.
+    grpc_port: where gRPC is spoken too; None: nowhere.
     """
 
     host: str
@@ -37,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True):
     idle: float = 0.0
     memory: int | None = None
     access_log: bool = False
+    grpc_port: int | None = None
     traces: str | None = None
     trace_share: float = 0.01
     public: bool = False

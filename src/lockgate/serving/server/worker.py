@@ -48,12 +48,14 @@ from lockgate.serving.gateway.repository import Repository
 from lockgate.serving.gateway.router import Router
 from lockgate.serving.gateway.rsgi import Scope
 from lockgate.serving.gateway.waking import Waking
+from lockgate.serving.grpc.port import Listening
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.keeper import keeper_socket
+from lockgate.serving.isolation.talk import Phase, Told
 from lockgate.serving.protocol.problems import Answer
 from lockgate.serving.server.gauge import Busyness, Gauge, Load
-from lockgate.serving.server.listener import Desk, Listener
-from lockgate.serving.server.settings import Place, decode_place, read_secrets
+from lockgate.serving.server.listener import Desk, Listener, OnAnswer
+from lockgate.serving.server.settings import Place, Settings, decode_place, read_secrets
 
 LOAD_PATIENCE = 20.0  # seconds to load the kept table's packages before the first connection is taken
 ACKNOWLEDGE_EVERY = 2.0
@@ -97,7 +99,7 @@ class Worker:
         self._contact = Contact(clock, settings.orphan_timeout)
         reports = Channel(settings.control, secrets.control_token, _TIMEOUT, settings.control_ca)
         self._reporter = Reporter(reports, self._contact, self._spool, settings.home / "spool", clock, self._adopted)
-        self._hosts = Hosts(keeper_socket(settings.home))
+        self._hosts = Hosts(keeper_socket(settings.home), self._host_changed)
         inference = Inference(ledger, self._records, secrets.prediction_key, clock, large, Waking())
         self._inference = inference
         self._shadows = inference.shadows
@@ -120,25 +122,25 @@ class Worker:
         self._traces = Traces(settings.traces, settings.trace_share, place.worker) if settings.traces else None
         repository = Repository(self._router, self._describe)
         labels = LabelDesk(self._flusher, ledger, secrets.prediction_key, clock)
-        gateway = Gateway(
-            Parts(
-                self._router,
-                inference,
-                self._describe,
-                repository,
-                labels,
-                ledger,
-                self._intake,
-                self._access,
-                self._traces,
-                clock,
-            )
+        parts = Parts(
+            self._router,
+            inference,
+            self._describe,
+            repository,
+            labels,
+            ledger,
+            self._intake,
+            self._access,
+            self._traces,
+            clock,
         )
+        gateway = Gateway(parts)
         small = min(LARGE - 1, settings.body_limit)
         note = partial(_note, access_log, self._access, clock) if access_log is not None else None
         self._admission = Admission(settings.queue)
         self._desk = Desk(gateway, self._admission, small, note)
         self._listener = Listener(self._desk, place.descriptor, settings.tls)
+        self._grpc = _grpc_server(settings, settings.grpc_port, parts, gateway, note) if settings.grpc_port is not None else None
         polls = Channel(settings.control, secrets.control_token, WAIT + _TIMEOUT, settings.control_ca)
         self._table_file = TableFile(settings.home / "routes.json")
         self._poll = partial(TablePoll, polls, self._contact, on_table=self._table_came)
@@ -156,6 +158,8 @@ class Worker:
         self._reporter.start()
         tasks = [self._loop.create_task(self._flusher.run()), self._loop.create_task(self._keep_house())]
         serving = self._loop.create_task(self._listener.run())
+        if self._grpc is not None:
+            self._grpc.start()
         _settle_memory()
         log.info("worker serves", extra={"worker": self._place.worker, "incarnation": self._incarnation, "pid": os.getpid()})
         await self._stop.wait()
@@ -179,11 +183,21 @@ class Worker:
             await asyncio.sleep(self._place.settings.grace)
         self._listener.close()
         os.close(self._place.descriptor)  # the port is free again when the last one lets go of it
-        _, late = await asyncio.wait([serving], timeout=self._place.settings.drain)
+        drain = self._place.settings.drain
+        calls = self._loop.create_task(self._grpc.stop(drain)) if self._grpc is not None else None
+        _, late = await asyncio.wait([serving], timeout=drain)
+        if calls is not None:
+            await calls
         if late:
-            log.warning("requests cut off", extra={"after_seconds": self._place.settings.drain})
+            log.warning("requests cut off", extra={"after_seconds": drain})
+
+    def _host_changed(self, told: Told) -> None:
+        if told.want.isolated and told.phase is not Phase.STARTING:
+            ready = told.phase is Phase.READY
+            self._router.heard_of_host(told.want.digest, told.reason, shadow=told.want.shadow, ready=ready)
 
     async def _leave(self) -> None:
+        self._hosts.stop()  # shadows under way are told of as cancelled, before the last block
         await self._flusher.finish()
         await asyncio.to_thread(self._reporter.finish, FAREWELL)
         self._records.close()
@@ -191,7 +205,6 @@ class Worker:
             self._access_log.close()
         if self._traces is not None:
             self._traces.close()
-        self._hosts.stop()
         if not self._reporter.is_alive():
             self._spool.release()
 
@@ -229,7 +242,11 @@ class Worker:
         while True:
             busy = busyness.take()
             now = self._clock.monotonic()
-            gauge.write(Load(os.getpid(), now, self._desk.delay, busy))
+            delay = self._desk.delay
+            if self._grpc is not None:
+                self._grpc.sweep()
+                delay = max(delay, self._grpc.delay)
+            gauge.write(Load(os.getpid(), now, delay, busy))
             self._shadows.refill(busy, HOUSEKEEPING)
             self._router.orphan(orphaned=self._contact.lost)
             self._router.retry()
@@ -265,6 +282,14 @@ class Worker:
                 leaving=self._leaving,
             )
         )
+
+
+def _grpc_server(settings: Settings, port: int, parts: Parts, gateway: Gateway, note: OnAnswer | None) -> Listening:
+    from lockgate.serving.grpc.server import Door, Server  # noqa: PLC0415 - an extra
+    from lockgate.serving.grpc.service import Service  # noqa: PLC0415 - as above
+
+    door = Door(settings.host, port, settings.tls, settings.body_limit, settings.body_room)
+    return Server(Service(parts, gateway), door, Admission(settings.queue), note)
 
 
 def _be_nice(steps: int) -> None:
