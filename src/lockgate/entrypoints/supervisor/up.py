@@ -37,16 +37,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """data_host: where the data plane listens; None for where the control plane does. The last three: as in `Exposure`."""
+    """data_host: where the data plane listens; None for where the control plane does. public, plain_http, tls: as in `Exposure`.
+
+    workers: a number, or a range such as 1-4. options: more of the data plane's own, as its command line takes them.
+    """
 
     host: str = "127.0.0.1"
     port: int = 7070
     data_port: int = 7080
-    workers: int = 1
+    workers: str = "1"
     data_host: str | None = None
     public: bool = False
     plain_http: bool = False
     tls: Tls | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def control(self) -> str:
@@ -101,8 +105,8 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
 def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     own = ["--home", str(home.folder), "--watch-stdin"]
-    gateway = ["--port", str(addresses.data_port), "--workers", str(addresses.workers), *_exposing(addresses.exposure)]
-    gateway += ["--home", str(home.data_plane), "--artifacts", str(home.artifacts)]
+    gateway = ["--port", str(addresses.data_port), "--workers", addresses.workers, *_exposing(addresses.exposure)]
+    gateway += ["--home", str(home.data_plane), "--artifacts", str(home.artifacts), *addresses.options]
     return {
         "control": [*python, "lockgate.entrypoints.api", *own, "--host", addresses.host, "--port", str(addresses.port)],
         "controller": [*python, "lockgate.entrypoints.controller", *own],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,24 @@ import click
 
 from lockgate.boundary.exposure import Tls
 from lockgate.entrypoints.cli.session import Session, ago, verb
+from lockgate.kernel.quantities import parse_duration
 
 PORT = click.IntRange(1, 65535)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_WORKERS = re.compile(r"[1-9]\d?(-[1-9]\d?)?", re.ASCII)
+
+
+def _workers(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not _WORKERS.fullmatch(value):
+        raise click.BadParameter(f"{value!r} found; a number such as 2, or a range such as 1-4, expected")
+    return value
+
+
+def _duration(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} found; {error}") from error
 
 
 @verb(makes_home=True)
@@ -22,14 +38,21 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--port", default=7070, show_default=True, type=PORT, help="The control plane's: pages, API.")
 @click.option("--data-host", help="Where the data plane listens, if elsewhere. Beyond this machine it needs keys, and TLS.")
 @click.option("--data-port", default=7080, show_default=True, type=PORT, help="The data plane's: inference.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer.")
+@click.option(
+    "--workers", default="1", show_default=True, callback=_workers, help="Processes that answer; 1-4: as many as are needed."
+)
+@click.option("--grpc-port", type=PORT, help="Speak the Open Inference Protocol over gRPC here too (lockgate[grpc]).")
+@click.option("--idle", callback=_duration, help="Models that nobody asks for so long, as 10m, sleep until they are asked.")
+@click.option("--memory", help="For all models together, as 2GB; what would not fit is refused before it is loaded.")
+@click.option("--access-log", is_flag=True, help="Keep a line for each request.")
+@click.option("--traces", metavar="URL", help="Send traces to an OpenTelemetry collector (lockgate[otel]).")
 @click.option("--public", is_flag=True, help="Anybody may ask the data plane for predictions; all else needs a key.")
 @click.option("--plain-http", is_flag=True, help="No TLS beyond this machine: it ends at a proxy, or the network is trusted.")
 @click.option("--tls-cert", type=FILE, help="The data plane's certificate, with its chain (PEM).")
 @click.option("--tls-key", type=FILE, help="Its private key (PEM, not encrypted).")
 @click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True, help="The oldest TLS spoken.")
 @click.option("--tls-client-ca", type=FILE, help="Callers must show a certificate by one of these authorities (PEM).")
-def up(session: Session, host: str, port: int, data_port: int, workers: int, **listening: Any) -> None:
+def up(session: Session, host: str, port: int, data_port: int, workers: str, **listening: Any) -> None:
     """Start the control plane, the data plane, the runner and the controller; Ctrl-C stops them together."""
     from lockgate.entrypoints.supervisor.up import Addresses
     from lockgate.entrypoints.supervisor.up import up as run
@@ -42,7 +65,7 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int, **l
         logging.getLogger().setLevel(logging.WARNING)  # for people, what goes well is told below
     new = not session.home.exists
     where, public, plain = listening["data_host"], listening["public"], listening["plain_http"]
-    addresses = Addresses(host, port, data_port, workers, where, public, plain, _tls(listening))
+    addresses = Addresses(host, port, data_port, workers, where, public, plain, _tls(listening), _options(listening))
     click.echo(f"starting on {session.home.folder} …")
 
     def ready(_children: object) -> None:
@@ -53,6 +76,13 @@ def up(session: Session, host: str, port: int, data_port: int, workers: int, **l
 
     run(session.home, addresses, ready)
     click.echo("stopped")
+
+
+def _options(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The data plane's own, as its command line takes them."""
+    valued = {name: given[name] for name in ("grpc_port", "idle", "memory", "traces") if given[name] is not None}
+    options = [part for name, value in valued.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    return (*options, "--access-log") if given["access_log"] else tuple(options)
 
 
 def _tls(given: Mapping[str, Any]) -> Tls | None:
