@@ -53,7 +53,8 @@ def make(folder: Path) -> Fixture:
     return _classifier(folder, linear(), tolerance=1e-12)
 
 
-def _classifier(folder: Path, model: Any, tolerance: float = 0.0) -> Fixture:
+def _classifier(folder: Path, model: Any, tolerance: float = 1e-12) -> Fixture:
+    # Some of River adds up in the order of a set: the last bits differ from one process, and from one copy, to the next.
     rows = rows_of()
     learned(model, rows)
     probabilities = np.array([[model.predict_proba_one(row).get(label, 0.0) for label in (False, True)] for row in rows[:60]])

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,11 @@ def test_a_stored_model_goes_on_learning_as_if_nothing_had_happened(make: Callab
     model = learned(make())
     restored = decode(packed(model, split(), scores(model)).files[MODEL_FILE], RIVER)
     assert isinstance(restored, base.Estimator)
-    assert scores(restored) == scores(model)
+    same = partial(pytest.approx, rel=1e-9)  # some of River adds up in the order of a set, which a copy does not share
+    assert scores(restored) == same(scores(model))
     learned(model)
     learned(restored)
-    assert scores(restored) == scores(model), "also its dice fall as they would have"
+    assert scores(restored) == same(scores(model)), "also its dice fall as they would have"
 
 
 # Refusals
