@@ -39,7 +39,7 @@ from lockgate.boundary.manifest import Signature, Tensor
 from lockgate.boundary.routes import Route, Shadow
 
 PATH = "/v2/models/{}/infer"
-PAIRS = 12
+PAIRS = 10
 Figures = dict[str, object]
 
 
