@@ -33,7 +33,7 @@ from lockgate.serving.isolation.batching import Runner, out_of_memory
 from lockgate.serving.isolation.desk import Desk
 from lockgate.serving.isolation.loading import Trial, named_loader, try_package
 from lockgate.serving.isolation.orders import Beat, Failed, Order, Status, decode_order, encode_status
-from lockgate.serving.isolation.priority import giving_way
+from lockgate.serving.isolation.priority import be_nice, giving_way
 from lockgate.serving.runtimes.scores import Scorer
 
 EXHAUSTED = 86  # the exit code after memory ran out and did not come back
@@ -190,7 +190,7 @@ def main() -> None:
     ears, voice = _own_ends()
     faulthandler.register(signal.SIGALRM, chain=True)  # it writes where all threads are, and then the signal ends the process
     memory.be_first_to_go()
-    os.nice(order.nice)
+    be_nice(order.nice)
     threading.Thread(target=_end_with, args=(ears,), name="keeper-watch", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor acts on it
     sys.setswitchinterval(_SWITCH)

@@ -7,11 +7,24 @@ import resource
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SYS_NICE = 23  # the number of the capability
 _NEUTRAL = 20  # RLIMIT_NICE is 20 minus the niceness that a process may go back to
+
+
+def be_nice(level: int) -> None:
+    """This process runs at that niceness for good, also beside processes of other sessions.
+
+    Where Linux groups processes by session (autogroup), niceness tells only within a session, and a host has one of its own: the
+    group has a niceness too.
+    """
+    os.nice(level)
+    group = Path("/proc/self/autogroup")
+    if level and group.exists():
+        with suppress(OSError):  # not ours to set in some containers: then the process has no more than its own niceness
+            group.write_text(str(level))
 
 
 @contextmanager
