@@ -11,6 +11,7 @@ import pytest
 
 from lockgate.domain.findings import JobState
 from lockgate.ports.state import JOBS, RUNS
+from lockgate.usecases.hold_lease import hold_lease
 from tests.integration.installation import PROJECT, Installation
 
 pytestmark = pytest.mark.integration
@@ -38,6 +39,10 @@ def test_a_runner_ends_with_its_supervisor_in_the_midst_of_a_run(tmp_path: Path)
             time.sleep(0.05)
         assert runner.stdin is not None
         runner.stdin.close()
+        while runner.poll() is None:
+            taken = hold_lease(here.world, "runner", "the next one", 3.0)
+            assert not taken or runner.wait(0.5) != 0, "the next runner would find the run's folder occupied"
+            time.sleep(0.02)
         assert runner.wait(20) != 0
     with here.world.state.read() as tx:
         assert tx.find(JOBS)[0].state is JobState.RUNNING, "to be taken up again"

@@ -38,13 +38,16 @@ def main() -> None:
 def serve(home: Home, world: World, stopping: threading.Event) -> None:
     """Carry out jobs until `stopping` is set. Whatever else ends this ends the renewing of the lease too: nobody waits for it."""
     holder = new_id("runner")
-    renewing = threading.Thread(target=_renew, args=(world, holder, stopping), name="lease")
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(world, holder, stopping, ended), name="lease")
     try:
         while not stopping.is_set():
             if not _turn(home, world, holder, renewing):
                 stopping.wait(EVERY)
     finally:
-        stopping.set()
+        ended.set()
+        if renewing.ident is not None:
+            renewing.join()  # it would take again what is released
         release_lease(world, "runner", holder)
 
 
@@ -66,17 +69,20 @@ def _turn(home: Home, world: World, holder: str, renewing: threading.Thread) -> 
     return True
 
 
-def _renew(world: World, holder: str, stopping: threading.Event) -> None:
-    """A pipeline may run for hours; the lease is held by a thread of its own."""
+def _renew(world: World, holder: str, stopping: threading.Event, ended: threading.Event) -> None:
+    """A pipeline may run for hours; the lease is held by a thread of its own.
+
+    It is held as long as a run may be under way, after `stopping` too: the next runner would find the run's folder occupied.
+    """
     try:
-        while not stopping.is_set():
+        while not ended.is_set():
             try:
                 if not hold_lease(world, "runner", holder, LEASE):
                     log.error("another runner took the lease")
                     return
             except Unavailable as error:
                 log.warning("the lease could not be renewed", extra={"error": error.message})
-            stopping.wait(LEASE / 3)
+            ended.wait(LEASE / 3)
     finally:
         stopping.set()
 
