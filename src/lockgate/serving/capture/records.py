@@ -1,4 +1,4 @@
-"""Prediction records on their way to disk: a tuple at the time of the answer, encoded and written every 200 ms by another thread.
+"""Prediction records on their way to disk: a tuple at the time of the answer, encoded and written every 25 ms by another thread.
 
 Everything is bounded. What finds no room in memory, and what the disk refuses, is dropped and counted. When the folder is full,
 the oldest segments that nobody writes to are removed: the newest are the ones that somebody will ask for. A worker that is killed
