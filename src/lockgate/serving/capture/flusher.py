@@ -1,4 +1,4 @@
-"""Every 200 ms: close the block, keep it on disk, and leave the figures. Eight times as often: write the records and the access log.
+"""Every 200 ms: close the block, keep it on disk, and leave the figures. Eight times as often: write records and access log.
 
 Records in small portions: while they are encoded, the event loop has to share the interpreter, and a portion of 200 ms at 9,000
 requests/s was a pause of 10 ms, which one answer in a hundred felt.
