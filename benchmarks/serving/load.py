@@ -44,6 +44,32 @@ function done(summary, latency, all)
 end
 """
 
+_PAUSES = """
+local thread_of_all
+statuses_good, statuses_refused = 0, 0
+
+function setup(thread)
+  thread_of_all = thread
+end
+
+function delay()
+  return -%(pause)f * math.log(1 - math.random())
+end
+
+function response(status)
+  if status == 200 then statuses_good = statuses_good + 1 end
+  if status == 429 then statuses_refused = statuses_refused + 1 end
+end
+
+function done(summary)
+  local e = summary.errors
+  io.stderr:write(string.format('{"answers":%%d,"microseconds":%%d,"good":%%d,"refused":%%d,"broken":%%d}\\n',
+    summary.requests, summary.duration, thread_of_all:get('statuses_good'), thread_of_all:get('statuses_refused'),
+    e.connect + e.read + e.write + e.timeout))
+end
+"""
+_MANY = 5000  # connections: each is silent most of the time
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -65,24 +91,48 @@ class Measured:
     failed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Flooded:
+    """rate: requests a second. good: answers a second. refused: those with 429. other: with another status, or broken."""
+
+    rate: float
+    good: float
+    refused: int
+    other: int
+
+
 def run(port: int, shots: Sequence[Shot], connections: int, seconds: float) -> Measured:
     """Send the shots in turn, each time as another of 1,000 users (`x-user-id`); fewer if the bodies are large."""
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing. Install it: apt-get install wrk")
-    with tempfile.TemporaryDirectory() as folder:
-        script = _script(Path(folder), shots)
-        options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", str(script)]
-        command = ["wrk", *options, f"http://127.0.0.1:{port}"]
-        done = subprocess.run(pinned(command, cores().load), capture_output=True, text=True, check=False)
-    try:
-        said = json.loads(done.stderr.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        raise SystemExit(f"wrk said what was not expected:\n{done.stdout}{done.stderr}") from None
+    said = _said(port, shots, connections, seconds)
     rate = said["answers"] / said["microseconds"] * 1e6
     return Measured(said["answers"], rate, said["p50"] / 1e6, said["p99"] / 1e6, said["refused"] + said["broken"])
 
 
-def _script(folder: Path, shots: Sequence[Shot]) -> Path:
+def flood(port: int, shots: Sequence[Shot], rate: float, seconds: float) -> Flooded:
+    """Send about so many requests a second, at random times: each of many connections pauses before each request."""
+    said = _said(port, shots, _MANY, seconds, _PAUSES % {"pause": 1000 * _MANY / rate})
+    whole = said["microseconds"] / 1e6
+    other = said["answers"] - said["good"] - said["refused"] + said["broken"]
+    return Flooded(said["answers"] / whole, said["good"] / whole, said["refused"], other)
+
+
+def _said(port: int, shots: Sequence[Shot], connections: int, seconds: float, more: str = "") -> dict[str, int]:
+    """What the script tells at its end. more: Lua that is put behind it."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is missing. Install it: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as folder:
+        script = _script(Path(folder), shots, more)
+        options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", str(script)]
+        command = ["wrk", *options, f"http://127.0.0.1:{port}"]
+        done = subprocess.run(pinned(command, cores().load), capture_output=True, text=True, check=False)
+    try:
+        said: dict[str, int] = json.loads(done.stderr.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        raise SystemExit(f"wrk said what was not expected:\n{done.stdout}{done.stderr}") from None
+    return said
+
+
+def _script(folder: Path, shots: Sequence[Shot], more: str) -> Path:
     bodies, offset, lines = folder / "bodies", 0, []
     bodies.write_bytes(b"".join(shot.body for shot in shots))
     for shot in shots:
@@ -93,5 +143,5 @@ def _script(folder: Path, shots: Sequence[Shot]) -> Path:
         offset += len(shot.body)
     count = min(USERS, max(len(shots), _MEMORY * len(shots) // max(1, offset)))
     script = folder / "load.lua"
-    script.write_text(_SCRIPT % {"shots": "\n".join(lines), "bodies": bodies, "count": count})
+    script.write_text(_SCRIPT % {"shots": "\n".join(lines), "bodies": bodies, "count": count} + more)
     return script

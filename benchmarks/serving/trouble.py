@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
@@ -84,7 +85,7 @@ def shadow(folder: Path, seconds: int) -> Figures:
     light = served("linear")
     artifacts = folder / "artifacts"
     primary = package(artifacts, light, onnx_form(light))
-    follower = kept(artifacts, slow_form(light), columns(light.rows(2)), answers(slow_form(light), light.rows(2)))
+    follower = costly(artifacts)
     told: Figures = {}
     route = in_use(light.name, primary)
     with data_plane(folder, artifacts, table(route)) as plane:
@@ -179,40 +180,62 @@ def restarts(folder: Path, seconds: int) -> Figures:
 
 
 def overload(folder: Path, seconds: int) -> Figures:
-    """A peak by a closed loop of 16; then three times as many by an open one, over 300 connections."""
+    """A peak by a closed loop of 16; then three times as many requests, which do not wait for each other's answers."""
     model = served("forest")
     artifacts = folder / "artifacts"
-    digest = package(artifacts, model, onnx_form(model))
+    fast, slow = package(artifacts, model, onnx_form(model)), costly(artifacts)
     told: Figures = {}
-    with data_plane(folder, artifacts, table(in_use(model.name, digest)), arguments=["--queue", "0.1"]) as plane:
-        for rows in (1, 200):
-            sent = shots(model, rows)
+    light = served("linear")
+    routes = table(in_use(model.name, fast), in_use(light.name, slow))
+    with data_plane(folder, artifacts, routes, arguments=["--queue", "0.1"]) as plane:
+        for what, sent in (
+            ("forest", shots(model)),
+            ("forest, 200 rows", shots(model, 200)),
+            ("a model of about a millisecond", shots(light)),
+        ):
             load.run(plane.port, sent, 16, 1)
             peak = statistics.median(load.run(plane.port, sent, 16, seconds).rate for _ in range(3))
-            statuses, times, offered = flood(plane.port, sent[0], 3 * peak, seconds, folder)
-            good = [at for status, at in zip(statuses, times, strict=True) if status == 200]
-            told[f"{rows} rows: peak, answers/s"] = round(peak)
-            told[f"{rows} rows: offered, requests/s"] = round(offered)
-            told[f"{rows} rows: goodput / peak"] = round(len(good) / seconds / peak, 3)
-            told[f"{rows} rows: p99 of accepted, ms"] = round(1e3 * sorted(good)[int(0.99 * len(good))], 1)
-            told[f"{rows} rows: refused with 429"] = sum(status == 429 for status in statuses)
-            told[f"{rows} rows: other statuses"] = sorted(set(statuses) - {200, 429})
+            with probes(plane.port, sent[0]) as probed:
+                seen = load.flood(plane.port, sent, 3 * peak, seconds)
+            good = sorted(took for status, took in probed if status == HTTPStatus.OK)
+            told[f"{what}: peak, answers/s"] = round(peak)
+            told[f"{what}: offered / peak"] = round(seen.rate / peak, 2)
+            told[f"{what}: goodput / peak"] = round(seen.good / peak, 3)
+            told[f"{what}: refused with 429 / otherwise"] = f"{seen.refused} / {seen.other}"
+            told[f"{what}: median of {len(good)} probes answered, ms"] = round(1e3 * statistics.median(good), 1)
+            told[f"{what}: slowest of them, ms"] = round(1e3 * good[-1], 1)
     return told
 
 
-def flood(port: int, shot: load.Shot, rate: float, seconds: int, folder: Path) -> tuple[list[int], list[float], float]:
-    body = folder / "body"
-    body.write_bytes(shot.body)
-    connections = 300
-    asked = ["hey", "-z", f"{seconds}s", "-c", str(connections), "-q", f"{rate / connections:.3f}", "-m", "POST"]
-    headers = [part for name, value in shot.headers.items() for part in ("-H", f"{name}: {value}")]
-    url = f"http://127.0.0.1:{port}{shot.path}"
-    command = machine.pinned([*asked, "-D", str(body), "-o", "csv", *headers, url], machine.cores().load)
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    head = lines[0].split(",")
-    rows = [line.split(",") for line in lines[1:]]
-    statuses = [int(row[head.index("status-code")]) for row in rows]
-    return statuses, [float(row[0]) for row in rows], len(rows) / seconds
+@contextmanager
+def probes(port: int, shot: load.Shot) -> Iterator[list[tuple[int, float]]]:
+    """One caller that asks some fifty times a second whatever becomes of it: statuses and seconds."""
+    seen: list[tuple[int, float]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while not over.wait(random.expovariate(50)):
+            begun = time.perf_counter()
+            connection.request("POST", shot.path, shot.body, dict(shot.headers))
+            answer = connection.getresponse()
+            answer.read()
+            seen.append((answer.status, time.perf_counter() - begun))
+        connection.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def costly(artifacts: Path) -> str:
+    light = served("linear")
+    form = slow_form(light)
+    return kept(artifacts, form, columns(light.rows(2)), answers(form, light.rows(2)))
 
 
 def memory(folder: Path, seconds: int) -> Figures:

@@ -58,8 +58,8 @@ class Application:
         await asyncio.to_thread(self.go_on.wait, 60)
         return self.now(body)
 
-    def turned_away(self) -> None:
-        self.shed += 1
+    def turned_away(self, number: int) -> None:
+        self.shed += number
 
 
 class Faulty(Application):

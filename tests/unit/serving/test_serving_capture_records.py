@@ -47,10 +47,11 @@ def test_a_record_says_what_was_asked_and_answered(tmp_path: Path) -> None:
     log.keep(tally(), REVISION, ("p1", "p2"), 7.0, asked, np.array([0.25, 0.5]))
     log.keep(tally(), Revision(), (), 8.0, None, (), "signature: it wants another column")
     log.keep(tally(version=2, shadow=True), REVISION, (), 9.0, asked, (0.25, 0.75), pair="p1")
-    log.turn_away("m", 10.0, "no room")
-    assert write(log) == Written(4, 0, 0)
+    log.turn_away("m", 10.0, "no room", 2)
+    assert write(log) == Written(5, 0, 0)
     log.close()
-    answer, failure, shadow, shed = records_in(tmp_path)
+    answer, failure, shadow, shed, again = records_in(tmp_path)
+    assert again == shed
     assert (answer.prediction_ids, answer.inputs, answer.scores) == (
         ("p1", "p2"),
         {"x": [1.5, 2.0], "c": ["AA", "UA"]},
@@ -81,9 +82,9 @@ def test_what_finds_no_room_in_memory_is_counted(tmp_path: Path) -> None:
     log = RecordLog(tmp_path, "i", book, buffer=1000)
     for number in range(20):
         keep(log, number, size=300)
-    log.turn_away("m", 1.0, "no room")
-    assert book.unwritten == 21
-    assert write(log) == Written(2, 19, 0)
+    log.turn_away("m", 1.0, "no room", 3)
+    assert book.unwritten == 23
+    assert write(log) == Written(2, 21, 0)
     keep(log)
     assert write(log) == Written(1, 0, 0)
     log.close()

@@ -237,9 +237,9 @@ class Book:
         if position is not None:
             self._totals[position] += number
 
-    def kept_record(self) -> None:
-        """As `count("records_kept")`."""
-        self._totals[_KEPT] += 1
+    def kept_record(self, number: int = 1) -> None:
+        """As `count("records_kept", number)`."""
+        self._totals[_KEPT] += number
 
     # Once a block.
 

@@ -155,14 +155,14 @@ class RecordLog:
         self._held += _LEAST + size
         self._pending.append((tally, revision, prediction_ids, at, values, scores, failure, pair))
 
-    def turn_away(self, model: str, at: float, reason: str) -> None:
-        """Take in that a request was refused for lack of room. at: Unix seconds."""
-        self._book.kept_record()
+    def turn_away(self, model: str, at: float, reason: str, number: int = 1) -> None:
+        """Take in that so many requests were refused for lack of room. at: Unix seconds."""
+        self._book.kept_record(number)
         if self._held >= self._most:
-            self._refused += 1
+            self._refused += number
             return
-        self._held += _LEAST
-        self._pending.append(Record((), model, 0, Revision(), at, {}, (), f"shed: {reason}"))
+        self._held += _LEAST * number
+        self._pending += [Record((), model, 0, Revision(), at, {}, (), f"shed: {reason}")] * number
 
     def take(self) -> Taken:
         """What came since, to be written."""
@@ -226,12 +226,17 @@ class _Stat(NamedTuple):
 
 
 def _framed(waiting: Sequence[_Fields | Record]) -> list[bytes]:
-    content, fault = [], None
+    content: list[bytes] = []
+    before, fault = None, None
     for one in waiting:
-        try:
-            content.append(frame(one if isinstance(one, Record) else Pending(*one).record()))
-        except (TypeError, ValueError) as error:
-            fault = error
+        if one is not before:  # under overload thousands are refused alike
+            try:
+                framed = frame(one if isinstance(one, Record) else Pending(*one).record())
+            except (TypeError, ValueError) as error:
+                fault = error
+                continue
+            before = one
+        content.append(framed)
     if fault is not None:
         log.warning("records that cannot be encoded", extra={"reason": str(fault), "dropped": len(waiting) - len(content)})
     return content

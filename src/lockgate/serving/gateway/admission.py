@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 _SMOOTHING = 0.02
 _FIRST_GUESS = 1e-4  # seconds for one request, until there are measurements
 _LEAP = 10.0  # times the cost so far that one measurement may say
@@ -17,7 +19,7 @@ class Admission:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._cost = _FIRST_GUESS
-        self._last = 0.0  # when the request before was done with; 0 if the loop was idle then
+        self._last = 0.0  # when the request before was done with
         self.stale = 0
         self._shed: list[str] = []
 
@@ -32,19 +34,21 @@ class Admission:
         self._shed.append(path)
         return True
 
-    def done(self, now: float, waiting: int) -> None:
-        """A request was handled. While others wait, the time between two of them is what one costs, all overhead included.
+    def done(self, begun: float, now: float) -> None:
+        """A request was handled. It costs what handling it took, and the loop's own work since the one before.
 
-        Those that waited may have waited for their sender: so one long gap must not count for much.
+        That gap may as well be time in which the loop was idle, because those that wait do so for their sender: so no more of it
+        counts than the handling took. One slow request must not count for much.
         """
-        if self._last:
-            self._cost += _SMOOTHING * (min(now - self._last, _LEAP * self._cost) - self._cost)
-        self._last = now if waiting > self.stale else 0.0
+        handling = now - begun
+        cost = handling + min(begun - self._last, handling)
+        self._cost += _SMOOTHING * (min(cost, _LEAP * self._cost) - self._cost)
+        self._last = now
 
-    def take_shed(self) -> list[str]:
-        """The paths of those that were refused since this was last asked."""
+    def take_shed(self) -> Counter[str]:
+        """How many were refused since this was last asked, by their paths."""
         taken, self._shed = self._shed, []
-        return taken
+        return Counter(taken)
 
 
 def stale(since: list[float], now: float) -> int:

@@ -152,10 +152,10 @@ class Inference:
             self.turned_away(attempt.tally.model, "too many requests wait for this model")
         return refusal
 
-    def turned_away(self, model: str, reason: str) -> None:
-        """Count and record a request that was refused for lack of room."""
-        self._ledger.count("shed")
-        self._records.turn_away(model, self._clock.unix(), reason)
+    def turned_away(self, model: str, reason: str, number: int = 1) -> None:
+        """Count and record requests that were refused for lack of room."""
+        self._ledger.count("shed", number)
+        self._records.turn_away(model, self._clock.unix(), reason, number)
 
     async def _ask(self, attempt: Attempt) -> Outcome | Answer:
         """Ask a model that runs in another process; an answer if that takes no more."""

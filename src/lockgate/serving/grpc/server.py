@@ -78,7 +78,7 @@ class Application(Protocol):
     def closed(self) -> bool: ...
     def refusal(self, call: Call) -> Answer | None: ...
     def answer(self, call: Call, body: bytes) -> Answering: ...
-    def turned_away(self) -> None: ...
+    def turned_away(self, number: int) -> None: ...
 
 
 class _Line:
@@ -153,8 +153,9 @@ class Server:
             if now - since > PATIENCE and self._waiting.pop(line, None) is not None:
                 self._reply(line, _SLOW, 0)
         refused, self._refused = self._refused, []
-        for _ in [*refused, *self._admission.take_shed()]:
-            self._application.turned_away()
+        shed = len(refused) + self._admission.take_shed().total()
+        if shed:
+            self._application.turned_away(shed)
 
     def _listen(self, door: Door) -> None:
         address = address_of(door.host, door.port).encode()
@@ -241,9 +242,10 @@ class Server:
             self._reply(line, _EMPTY, 0)
             return
         if not self._has_room(line, len(body)):
-            self._application.turned_away()
+            self._application.turned_away(1)
             self._reply(line, _NO_ROOM, len(body))
             return
+        begun = monotonic()
         answering = self._guarded(line, lambda: self._application.answer(line.call, body))
         if isinstance(answering, Answer):
             self._reply(line, answering, len(body))
@@ -251,7 +253,7 @@ class Server:
             task = self._loop.create_task(self._finish(line, len(body), answering))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._admission.done(monotonic(), len(self._waiting))
+        self._admission.done(begun, monotonic())
 
     def _has_room(self, line: _Line, size: int) -> bool:
         if size < LARGE:

@@ -43,9 +43,9 @@ class Service:
         call.path = _asked(call, method.request())
         return self._parts.access.refusal(call)
 
-    def turned_away(self) -> None:
-        """Count a call that was refused for lack of room. Its model is not known: its message was not read."""
-        self._parts.inference.turned_away("", "more wait than can be answered in time")
+    def turned_away(self, number: int) -> None:
+        """Count calls that were refused for lack of room. Their model is not known: their messages were not read."""
+        self._parts.inference.turned_away("", "more wait than can be answered in time", number)
 
     def answer(self, call: Call, body: bytes) -> Answering:
         """The answer, or what will be: 200 and a message, or a problem as over HTTP."""

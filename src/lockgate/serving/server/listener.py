@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 from collections.abc import Callable, Coroutine
 from functools import partial
 from http import HTTPStatus
@@ -31,8 +32,10 @@ from lockgate.serving.gateway.rsgi import Body, HTTPProtocol, Scope, Watcher
 from lockgate.serving.protocol.problems import Answer, problem
 from lockgate.serving.server.exposing import granian_options
 
-BACKLOG = 1024
+BACKLOG = 1024  # connections that wait to be taken
+CONNECTIONS = 16_384  # at a time: those that are silent cost some kilobytes each; how many requests wait is Admission's matter
 BODY_PATIENCE = 30.0  # seconds for a small body to arrive
+_OTHER_FILES = 256  # that a worker has open beside its connections
 _CLOSE = ("connection", "close")
 _SHED = problem(
     HTTPStatus.TOO_MANY_REQUESTS, "more requests wait here than can be answered in time", headers=[("retry-after", "1")]
@@ -61,7 +64,7 @@ class Listener(Server):
             http=HTTPModes.http1,
             websockets=False,
             backlog=BACKLOG,
-            backpressure=BACKLOG,
+            backpressure=_connections(),
             log_enabled=False,
             **granian_options(tls),
         )
@@ -79,6 +82,13 @@ class Listener(Server):
         # waits in the backlog of a worker that dies is lost with it. Granian's stub does not know this constructor's arguments.
         holder = cast("Any", SocketHolder)(os.dup(self._descriptor), uds=False, backlog=BACKLOG)
         self._ssp, self._shd = None, cast("Any", holder)
+
+
+def _connections() -> int:
+    """As many as there may be files open, after the process has allowed itself all that it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(CONNECTIONS, most - _OTHER_FILES))
 
 
 async def _spawn(desk: Desk, number: int, stopped: Any, _application: object, sockets: Any, *settings: Any) -> None:
@@ -157,6 +167,7 @@ class Desk:
         since = self._waiting.pop(watcher, None)
         if since is None:
             return  # given up
+        begun = monotonic()
         try:
             content = body.result()
         except (ProtocolClosed, ProtocolError):
@@ -170,7 +181,7 @@ class Desk:
             self._reply(watcher, scope, answering, since, len(content))
         else:
             self._start(watcher, since, len(content), cast("Coroutine[Any, Any, Answer]", answering))
-        self._admission.done(monotonic(), len(self._waiting))
+        self._admission.done(begun, monotonic())
 
     def _begin(self, watcher: Watcher, since: float) -> None:
         self._start(watcher, since, 0, self._application.read_and_answer(watcher.scope, watcher.proto))

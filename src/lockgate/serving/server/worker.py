@@ -263,8 +263,8 @@ class Worker:
 
     def _count_shed(self) -> None:
         """Requests that were refused before the event loop heard of them."""
-        for path in self._admission.take_shed():
-            self._inference.turned_away(model_of(path), "more wait than can be answered in time")
+        for path, number in self._admission.take_shed().items():
+            self._inference.turned_away(model_of(path), "more wait than can be answered in time", number)
 
     def _adopted(self, left: Figures) -> None:
         """In the reporter's thread: what a dead worker had not shown in its figures."""
