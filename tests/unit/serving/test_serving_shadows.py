@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -145,14 +146,33 @@ def test_what_only_the_shadow_refuses_is_its_failure() -> None:
 
 
 def test_at_saturation_shadows_get_a_twentieth_of_the_loop_and_below_it_what_is_to_spare() -> None:
-    def asked(busy_of_others: float) -> int:
+    def asked(busy_of_others: float, *, crowded: bool = False, elsewhere: float = 0.0) -> int:
         allowance, total, cost = Allowance(), 0, 0.0001
         for _ in range(40):  # a quarter of a second each
             taken = sum(allowance.take() for _ in range(5000))
             allowance.spent(taken * cost)
-            allowance.refill(min(1.0, busy_of_others + taken * cost / 0.25), 0.25)
+            allowance.computed(taken * elsewhere)
+            allowance.refill(min(1.0, busy_of_others + taken * cost / 0.25), 0.25, crowded=crowded)
             total += taken
         return total
 
     assert asked(1.0) * 0.0001 / 10 == pytest.approx(FLOOR, rel=0.2)
     assert asked(0.5) * 0.0001 / 10 == pytest.approx(0.4, rel=0.2)
+    assert asked(0.5, crowded=True) * 0.0001 / 10 == pytest.approx(FLOOR, rel=0.2), "others keep the machine busy"
+    with_what_it_computes = asked(0.5, crowded=True, elsewhere=0.0009) * 0.001 / 10
+    assert with_what_it_computes == pytest.approx(FLOOR, rel=0.5)  # the first guess of an offer's cost was too low
+    assert asked(0.5, elsewhere=0.0009) == asked(0.5), "while there is room it may compute elsewhere"
+
+
+def test_callers_who_came_together_are_answered_before_a_shadow_is_asked() -> None:
+    stage = Stage(Shadow(2, "s"))
+    attempt = prepare(stage.plan, None, lambda _: None, parse(BODY))
+    assert isinstance(attempt, Attempt)
+
+    async def both() -> tuple[int, int]:
+        stage.shadows.answered(attempt, Answered(0.001, (), [0.4]), "id")
+        at_once = len(stage.line.offered)
+        await asyncio.sleep(0.02)
+        return at_once, len(stage.line.offered)
+
+    assert asyncio.run(both()) == (0, 1)

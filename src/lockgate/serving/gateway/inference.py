@@ -210,8 +210,8 @@ class Inference:
         assignment = attempt.assignment
         if attempt.first and not assignment.judged and not assignment.chosen:
             self._ledger.count("unassigned")
-        if attempt.plan.shadows and not attempt.named:  # soon, and not now: the caller gets its answer first
-            asyncio.get_running_loop().call_soon(self.shadows.offer, attempt, outcome, ids[0])
+        if attempt.plan.shadows and not attempt.named:
+            self.shadows.answered(attempt, outcome, ids[0])
 
     def _next(self, attempt: Attempt, outcome: Outcome, at: float) -> Attempt | Answer:
         """Count and record a failure; what is tried next, or the answer if nothing is."""

@@ -7,6 +7,7 @@ loop has to spare, and a twentieth more: at saturation shadows are shed first.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import NamedTuple, Protocol
@@ -23,6 +24,7 @@ from lockgate.serving.runtimes.model import Array
 _SCALE = 2.0**64
 SPARE = 0.9  # share of a core up to which the loop has time to spare
 FLOOR = 0.05  # share of a core that shadows may always use
+_LATER = 0.003  # seconds after an answer
 _FIRST_GUESS = 5e-5  # seconds for one offer with its pairing, until there are measurements
 _SMOOTHING = 0.2
 _BURST = 0.25  # seconds' worth of allowance that can be saved up
@@ -65,10 +67,15 @@ class Allowance:
         self._cost = _FIRST_GUESS
         self._taken = 0
         self._used = 0.0
+        self._crowded = False
+
+    @property
+    def spent_up(self) -> bool:
+        return self._left < self._cost
 
     def take(self) -> bool:
         """Whether one more shadow may be asked now."""
-        if self._left < self._cost:
+        if self.spent_up:
             return False
         self._left -= self._cost
         self._taken += 1
@@ -78,14 +85,20 @@ class Allowance:
         """What a part of the work for one shadow took."""
         self._used += seconds
 
-    def refill(self, busy: float, seconds: float) -> None:
-        """busy: the share of a core that the loop took in these seconds, shadows included."""
+    def computed(self, seconds: float) -> None:
+        """What a shadow's own process took: it counts while the machine is busy, for it computes in the primary's place then."""
+        if self._crowded:
+            self._used += seconds
+
+    def refill(self, busy: float, seconds: float, *, crowded: bool = False) -> None:
+        """busy: the share of a core that the loop took in these seconds, shadows included. crowded: there was always somebody
+        waiting, so there is nothing to spare even if the loop had less than a core: others compute on it too."""
         self._left -= self._used - self._taken * self._cost  # what it took beyond the guess is owed
         if self._taken:
             self._cost += _SMOOTHING * (self._used / self._taken - self._cost)
-        share = max(FLOOR, SPARE - busy + self._used / max(seconds, 1e-9))
+        share = FLOOR if crowded else max(FLOOR, SPARE - busy + self._used / max(seconds, 1e-9))
         self._left = min(self._left + share * seconds, _BURST * share)
-        self._taken, self._used = 0, 0.0
+        self._taken, self._used, self._crowded = 0, 0.0, crowded
 
 
 class Shadows:
@@ -100,8 +113,15 @@ class Shadows:
         self._pending: dict[str, Pair] = {}
         self._alike: dict[tuple[str, str], bool] = {}  # digests of two packages → whether they take the same inputs
 
+    def answered(self, attempt: Attempt, outcome: Outcome, prediction_id: str) -> None:
+        """Ask the route's shadows the same a little later: callers who came at the same time get their answers first."""
+        if self._allowance.spent_up:
+            self.offer(attempt, outcome, prediction_id)  # in vain, and counted so
+        else:
+            asyncio.get_running_loop().call_later(_LATER, self.offer, attempt, outcome, prediction_id)
+
     def offer(self, attempt: Attempt, outcome: Outcome, prediction_id: str) -> None:
-        """Ask the route's shadows what was just answered."""
+        """Ask the route's shadows what was answered."""
         for shadow in attempt.plan.shadows:
             if attempt.assignment.key / _SCALE < shadow.told.share:
                 self._offer(shadow, attempt, outcome, prediction_id)
@@ -111,6 +131,7 @@ class Shadows:
         begun, at = self._clock.monotonic(), self._clock.unix()
         for shown in outcomes:
             pair = self._pending.pop(shown.request_id)
+            self._allowance.computed(shown.seconds)
             if shown.failure == CANCELLED:  # nobody wants the shadow any more: no fault of its
                 self._ledger.withdraw(pair.entry)
                 self._ledger.count("shadows_shed")
@@ -123,9 +144,9 @@ class Shadows:
                 self._keep(pair, at, (), f"{shown.failure}: {shown.message}")
         self._allowance.spent(self._clock.monotonic() - begun)
 
-    def refill(self, busy: float, seconds: float) -> None:
+    def refill(self, busy: float, seconds: float, *, crowded: bool) -> None:
         """See Allowance.refill. Called a few times a second."""
-        self._allowance.refill(busy, seconds)
+        self._allowance.refill(busy, seconds, crowded=crowded)
 
     def _offer(self, shadow: ReadyShadow, attempt: Attempt, outcome: Outcome, prediction_id: str) -> None:
         line = shadow.package.engine.shadow

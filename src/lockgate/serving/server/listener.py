@@ -133,12 +133,19 @@ class Desk:
         self._admission = admission
         self._waiting: dict[Watcher, float] = {}  # small requests whose body has not been handled → since when
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handled = self._followed = 0
         self.draining = False
 
     @property
     def delay(self) -> float:
         """Seconds that one more request would wait for the loop."""
         return self._admission.delay(len(self._waiting))
+
+    def crowding(self) -> float:
+        """Since it was last asked: the share of small requests behind which another one waited already. Near 1: no time to spare."""
+        share = self._followed / max(1, self._handled)
+        self._handled = self._followed = 0
+        return share
 
     def take(self, loop: asyncio.AbstractEventLoop, context: Any, watcher: Watcher) -> None:
         """In Granian's thread. A refusal is given at once: under overload it must cost as little as can be."""
@@ -181,6 +188,8 @@ class Desk:
             self._reply(watcher, scope, answering, since, len(content))
         else:
             self._start(watcher, since, len(content), cast("Coroutine[Any, Any, Answer]", answering))
+        self._handled += 1
+        self._followed += bool(self._waiting)
         self._admission.done(begun, monotonic())
 
     def _begin(self, watcher: Watcher, since: float) -> None:

@@ -63,6 +63,7 @@ HOUSEKEEPING = 0.25
 SHADOW_PATIENCE = 10.0  # seconds within which a shadow's answer is worth having
 FAREWELL = 2.0  # seconds to send the last blocks; what is left is sent by another worker
 _TIMEOUT = 5.0  # seconds for the control plane to answer a report
+_CROWDED = 0.9  # share of requests that others wait behind: then the machine is busy, whoever it is that keeps it so
 _SWITCH = 0.0005  # seconds after which a thread that computes lets the event loop in; Python's own is ten times that
 _COLLECT_EVERY = 50_000  # objects more than were freed
 _NICE = 10  # loading a package gives way to answering
@@ -247,7 +248,7 @@ class Worker:
                 self._grpc.sweep()
                 delay = max(delay, self._grpc.delay)
             gauge.write(Load(os.getpid(), now, delay, busy))
-            self._shadows.refill(busy, HOUSEKEEPING)
+            self._shadows.refill(busy, HOUSEKEEPING, crowded=self._desk.crowding() > _CROWDED)
             self._router.orphan(orphaned=self._contact.lost)
             self._router.retry()
             if idle:
