@@ -259,7 +259,7 @@ def test_each_problem_has_its_code_and_its_fields() -> None:
     told = status_of(problem(HTTPStatus.BAD_REQUEST, "why", [Fault("x", "bad"), Fault("y", "worse")], hint="Do."))
     details = STATUS["Status"].FromString(dict(told.metadata)["grpc-status-details-bin"])
     violations = STATUS["BadRequest"].FromString(details.details[0].value).field_violations
-    assert (told.message, details.code, details.message) == (b"why Do.", 3, "why Do.")
+    assert (told.message, details.code, details.message) == (b"why. Do.", 3, "why. Do.")
     assert [(one.field, one.description) for one in violations] == [("x", "bad"), ("y", "worse")]
 
 

@@ -38,7 +38,7 @@ def problem(
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
-        "error": f"{detail} {hint}" if hint else detail,
+        "error": f"{detail}. {hint}" if hint else detail,
     }
     if hint:
         content["hint"] = hint
