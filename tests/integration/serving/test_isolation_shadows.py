@@ -20,6 +20,7 @@ from tests.integration.serving.isolation_keeping import Home, feeds, kind_of, ne
 
 pytestmark = pytest.mark.integration
 SOON = 5.0
+PATIENT = 60.0
 ONE = wire.pack(feeds(1.0))
 
 
@@ -45,7 +46,7 @@ class Ears:
         return Counter(outcome.failure or "ok" for outcome in self.outcomes)
 
     async def all_of(self, shadow: RemoteShadow) -> None:
-        await until(lambda: len(self.outcomes) >= shadow.taken, "every offer that was taken has an outcome")
+        await until(lambda: len(self.outcomes) >= shadow.taken, "every offer that was taken has an outcome", PATIENT)
         await asyncio.sleep(0.1)
         assert len(self.outcomes) == shadow.taken
         assert len({outcome.request_id for outcome in self.outcomes}) == shadow.taken
@@ -136,10 +137,11 @@ def test_offers_that_were_under_way_when_the_process_died_have_crashed(home: Hom
                 os.kill(pids(tmp_path / "pids")[0], signal.SIGKILL)
             await ears.all_of(shadow)
             assert ears.kinds == {"crashed": 100}
-            assert not shadow.offer("nobody is there", 1, ONE)
+            somebody_is_there = shadow.connected  # again already, on a busy machine
+            assert shadow.offer("nobody is there", 1, ONE) is somebody_is_there
             await connected(shadow)
             shadow.offer("later", 1, ONE)
-            await until(lambda: ears.kinds["ok"] == 1, "another process answers")
+            await until(lambda: ears.kinds["ok"] >= 1, "another process answers")
 
     with home.kept():
         run(main)
@@ -183,31 +185,27 @@ def test_a_shadow_and_the_same_package_in_use_are_two_processes_and_the_shadow_g
 def test_the_loop_goes_on_while_thousands_of_outcomes_come_back(home: Home) -> None:
     """A worker's loop takes a small group or two in a turn: whatever else waits has its turn in between."""
     ears = Ears()
-    turns = 0
+    turn = 0
     heard_in: list[int] = []
 
+    def next_turn() -> None:
+        nonlocal turn
+        turn += 1
+
     def hear(outcomes: Sequence[Outcome]) -> None:
-        heard_in.append(turns)
+        heard_in.append(turn)
+        asyncio.get_running_loop().call_soon(next_turn)
         ears.hear(outcomes)
 
     async def main() -> None:
         async with home.worker() as hosts:
-            shadow = await hosts.open_shadow(home.packages.make(), hear, SOON)
+            shadow = await hosts.open_shadow(home.packages.make(), hear, PATIENT)
             await connected(shadow)
-
-            async def watch() -> None:
-                nonlocal turns
-                while True:
-                    await asyncio.sleep(0)
-                    turns += 1
-
-            watching = asyncio.ensure_future(watch())
             for burst in range(20):
                 for number in range(100):
                     shadow.offer(f"{burst}.{number}", 1, ONE)
                 await asyncio.sleep(0.03)
             await ears.all_of(shadow)
-            watching.cancel()
 
     with home.kept():
         run(main)
