@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("lockgate", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("lockgate")
 pytest.register_assert_rewrite("lockgate.testing.checks")  # so that a broken contract says what was found
 
 from lockgate.kernel.errors import Unavailable  # noqa: E402

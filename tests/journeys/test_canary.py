@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -13,11 +14,12 @@ from lockgate.boundary.acknowledgements import Acknowledgement, PackageState, Re
 from lockgate.boundary.histogram import bucket
 from lockgate.boundary.observations import Block, Cell, Feedback, UnitOutcome
 from lockgate.boundary.routes import LabelEvent, Revision, Role, Route
+from lockgate.boundary.scores import step
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage
-from lockgate.domain.people import Actor
+from lockgate.domain.people import CONTROLLER, Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
-from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Rollout, Signal, Strategy
+from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Predictions, Rollout, Segments, Signal, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.ports.state import INBOX, JOURNAL, LABELS, MODELS, PROJECTS, ROLLOUTS, ROUTES, VERSIONS, WORKERS, Received, Worker
 from lockgate.testing.artifacts import MemoryArtifacts
@@ -43,6 +45,9 @@ class Service:
     failing: dict[int, float] = field(default_factory=dict)  # by version
     seconds: dict[int, float] = field(default_factory=dict)
     missing: dict[int, float] = field(default_factory=dict)  # share of labels that are missed events
+    failing_in: dict[str, dict[int, float]] = field(default_factory=dict)  # by segment; a tenth of the requests is in each
+    scoring: dict[int, float] = field(default_factory=dict)  # by version: scores are uniform to the power of this
+    skew: float = 1.0  # the canary is met so many times as often as the table says
     random: random.Random = field(default_factory=lambda: random.Random(7))
     sequence: int = 0
     asked: int = 0
@@ -61,15 +66,22 @@ class Service:
             published = tx.get(ROUTES, "current")
         assert published is not None
         route = published.table.routes[0]
-        cells: dict[int, _Counting] = {}
+        cells: dict[tuple[int, str], _Counting] = {}
         for _ in range(requests):
             self.asked += 1
             unit = next(units) if units else str(self.asked)
             key = unit_key(route.salt, unit)
-            arm = route.arms[choose(key, [one.weight for one in route.arms])]
-            counting = cells.setdefault(arm.version, _Counting())
+            arm = route.arms[choose(key, self.weights(route))]
+            segment = next((value for place, value in enumerate(self.failing_in) if self.asked % 10 == place), "")
+            counting = cells.setdefault((arm.version, segment), _Counting(segment))
             counting.count(self, route, arm.version, key, sticky=units is not None)
-        return self.block(tuple(one.cell(route, version, published.table.revision) for version, one in cells.items()), ())
+        return self.block(
+            tuple(one.cell(self, route, version, published.table.revision) for (version, _), one in cells.items()), ()
+        )
+
+    def weights(self, route: Route) -> list[float]:
+        own = min(1.0, self.skew * route.canary.weight) if route.canary else 0.0
+        return [own if arm.role is Role.CANARY else 1.0 - own for arm in route.arms if arm.weight]
 
     def block(self, cells: tuple[Cell, ...], feedback: tuple[Feedback, ...]) -> Block:
         now = self.world.clock.now().timestamp()
@@ -94,14 +106,17 @@ class Service:
 
 @dataclass
 class _Counting:
+    segment: str = ""
     completed: int = 0
     failed: int = 0
     exceeded: list[int] = field(default_factory=lambda: [0, 0, 0])
     latency: dict[int, int] = field(default_factory=dict)
     units: list[UnitOutcome] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
 
     def count(self, service: Service, route: Route, version: int, key: int, *, sticky: bool) -> None:
-        failed = service.random.random() < service.failing.get(version, 0.0)
+        failing = service.failing_in.get(self.segment, service.failing)
+        failed = service.random.random() < failing.get(version, 0.0)
         seconds = service.seconds.get(version, 0.01) * service.random.uniform(0.5, 1.5)
         bits = int(failed)
         if route.thresholds:
@@ -114,13 +129,31 @@ class _Counting:
         self.completed += 1
         self.failed += failed
         self.latency[bucket(seconds)] = self.latency.get(bucket(seconds), 0) + 1
+        if not failed and service.scoring:
+            self.scores.append(service.random.random() ** service.scoring[version])
         if sticky:
             self.units.append(UnitOutcome(key, bits))
 
-    def cell(self, route: Route, version: int, revision: object) -> Cell:
+    def cell(self, service: Service, route: Route, version: int, revision: Revision) -> Cell:
         failures = {"error": self.failed} if self.failed else {}
         timed = (route.thresholds.id, tuple(self.exceeded)) if route.thresholds else (0, ())
-        return Cell("m", version, revision, self.completed, failures, self.latency, *timed, tuple(self.units))  # type: ignore[arg-type]
+        bins, scores, now = route.bins, Counter(map(step, self.scores)), service.world.clock.now().timestamp()
+        binned = Counter(bins.place(score) for score in self.scores) if bins else {}
+        return Cell(
+            "m",
+            version,
+            revision,
+            self.completed,
+            failures,
+            self.latency,
+            *timed,
+            tuple(self.units),
+            last_at=now,
+            segment=self.segment if route.segments and self.segment in route.segments.values else "",
+            bins_id=bins.id if bins else 0,
+            bins=tuple(binned.get(place, 0) for place in range(len(bins.edges) + 1)) if bins else (),
+            scores={} if bins else dict(scores),
+        )
 
 
 def send(world: World, block: Block) -> None:
@@ -389,3 +422,91 @@ def test_every_verdict_can_be_derived_again_and_a_changed_journal_is_found() -> 
         tx.put(JOURNAL, replace(row, observations=(replace(one, canary=replace(one.canary, failed=one.canary.failed + 9)),)))
     replayed = replay_rollout(world, rollout.id)
     assert (replayed.same, replayed.first_difference) == (False, 3)
+
+
+# What the canary is held to beside the comparison
+
+
+def told(world: World, rollout: Rollout, signal: Signal) -> str:
+    """What the controller said when it gave the signal."""
+    with world.state.read() as tx:
+        events = [one.happened for one in tx.events(subject=rollout.id)]
+    given = [one for one in events if one.details.get("signal") == signal.value and one.actor == CONTROLLER.name]
+    assert len(given) == 1
+    return str(given[0].details["detail"])
+
+
+def test_both_arms_failing_above_the_limit_send_the_canary_home_by_its_objective() -> None:
+    world, rollout = begin(policy=replace(POLICY, metrics=("errors",), objectives={"errors": 0.05}))
+    ended = run(world, rollout, Service(world, failing={1: 0.3, 2: 0.3}), 60)
+    assert ended.phase is Phase.ABORTED
+    assert ended.outcome is not None
+    assert (ended.outcome.verdict, ended.outcome.metrics) == (JudgeVerdict.HARM, ("objective.errors",))
+    assert ended.outcome.detail.endswith(", 5.00 % is the limit.")
+    assert replay_rollout(world, rollout.id).same
+
+
+def test_harm_to_a_tenth_of_the_traffic_sends_the_canary_home_and_names_the_tenth() -> None:
+    policy = replace(POLICY, metrics=("errors",), segments=Segments("field:carrier", ("AA", "UA"), 100), min_units=10**9)
+    world, rollout = begin(policy)
+    segments = {"AA": {1: 0.05, 2: 0.6}, "UA": {1: 0.05, 2: 0.05}}
+    ended = run(world, rollout, Service(world, failing={1: 0.05, 2: 0.0}, failing_in=segments), 200)
+    assert ended.outcome is not None
+    assert (ended.outcome.verdict, ended.outcome.metrics) == (JudgeVerdict.HARM, ("segment.carrier=AA",))
+    assert replay_rollout(world, rollout.id).same
+
+
+def test_a_router_at_fault_holds_the_rollout_and_no_resuming_makes_evidence_of_it() -> None:
+    world, rollout = begin(policy=replace(POLICY, metrics=("errors",), min_units=10**9))
+    service = Service(world, skew=3.0)
+    for _ in range(20):
+        world.clock.advance(3)  # type: ignore[attr-defined]
+        rollout = run(world, rollout, service, 1)
+    assert (rollout.phase, rollout.verdict) == (Phase.HOLDING, JudgeVerdict.ROUTER_FAULT)
+    assert "10.00 % expected" in told(world, rollout, Signal.ROUTER_FAULT)
+    service.failing = {2: 1.0}
+    assert run(world, rollout, service, 20).phase is Phase.HOLDING  # the canary fails, and who knows which units it got
+    steer(world, rollout.id, Signal.RESUME, ADA)
+    assert run(world, rollout, service, 1).phase is Phase.HOLDING
+    assert replay_rollout(world, rollout.id).same
+    steer(world, rollout.id, Signal.ABORT, ADA)
+
+
+@pytest.mark.parametrize(("phase", "after"), [(Phase.AWAITING, Phase.HOLDING), (Phase.PAUSED, Phase.PAUSED)])
+def test_a_router_at_fault_takes_the_question_back_and_leaves_a_pause_a_pause(phase: Phase, after: Phase) -> None:
+    world, rollout = begin(policy=replace(POLICY, metrics=("errors",), min_units=10**9))
+    with world.state.write() as tx:
+        tx.put(ROLLOUTS, replace(rollout, phase=phase))
+    service = Service(world, failing={2: 1.0}, skew=0.0)
+    for _ in range(10):
+        world.clock.advance(10)  # type: ignore[attr-defined]
+        rollout = run(world, rollout, service, 1)
+    assert (rollout.phase, rollout.verdict) == (after, JudgeVerdict.ROUTER_FAULT)
+
+
+def test_a_canary_that_predicts_otherwise_is_paused_once_and_goes_on_when_a_person_has_seen_it() -> None:
+    policy = replace(POLICY, metrics=("errors",), predictions=Predictions())
+    world, rollout = begin(policy, steps=(0.2, 0.5))
+    service = Service(world, scoring={1: 1.0, 2: 2.0})
+    paused = run(world, rollout, service, 60)
+    assert paused.phase is Phase.PAUSED
+    assert paused.bins is not None
+    assert len(paused.bins.edges) == 9
+    assert told(world, rollout, Signal.PAUSE).startswith("The canary predicts otherwise: ")
+    steer(world, rollout.id, Signal.RESUME, ADA)
+    ended = run(world, rollout, service, 200)
+    assert (ended.phase, ended.verdict) == (Phase.PROMOTED, JudgeVerdict.SAFE)
+    assert replay_rollout(world, rollout.id).same
+
+
+def test_a_row_of_an_earlier_release_that_tells_of_fewer_e_values_is_replayed_by_those() -> None:
+    world, rollout = begin()
+    run(world, rollout, Service(world, failing={1: 0.01, 2: 0.05}), 20)
+    with world.state.write() as tx:
+        for row in tx.find(JOURNAL, rollout=rollout.id):
+            tx.put(JOURNAL, replace(row, evidence={name: e for name, e in row.evidence.items() if name != "router"}))
+    assert replay_rollout(world, rollout.id).same
+    with world.state.write() as tx:
+        row = tx.find(JOURNAL, rollout=rollout.id)[2]
+        tx.put(JOURNAL, replace(row, evidence=row.evidence | {"harm": 0.5}))
+    assert replay_rollout(world, rollout.id).first_difference == 2

@@ -2,7 +2,8 @@
 
 A worker closes a block every 200 ms while there is traffic. A block has an id (worker, incarnation, sequence), so that sending it
 twice counts once. Its cells are counted under the revision by which each request was *assigned*, never the one at completion; no
-cell spans two revisions, so one routing weight belongs to each cell.
+cell spans two revisions, so one routing weight belongs to each cell. Nor does one span two segments of a route that declares
+some: then an arm has several cells in a block. (What is aside, and no evidence, is not told apart by segments.)
 
 A worker that was killed is told of by another one, in one last block under the dead one's id: what it had counted and not told,
 and the requests that it had in its hands, as failures of kind `aborted`.
@@ -15,6 +16,7 @@ import msgspec
 from lockgate.boundary.routes import Revision
 
 FAILED = 1  # bit 0 of a unit's outcome; bit 1 + i says that quantile i's threshold was exceeded
+DISAGREED = 2  # bit 1 of a shadow's, which has no thresholds: it was paired with the answer that was given, and said otherwise
 
 
 class UnitOutcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -25,7 +27,7 @@ class UnitOutcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """What one arm of one model did under one revision within one block."""
+    """What one arm of one model did under one revision, in one segment, within one block."""
 
     model: str
     version: int
@@ -42,6 +44,10 @@ class Cell(msgspec.Struct, frozen=True):
     agreed: int = 0
     disagreed: int = 0
     deltas: dict[int, int] = {}  # boundary.histogram counts of the paired scores' absolute difference
+    segment: str = ""  # the declared segment that the requests fell into, "" for none
+    bins_id: int = 0
+    bins: tuple[int, ...] = ()  # for each bin of the route: answers whose first row scored there; a shadow's are not counted
+    scores: dict[int, int] = {}  # boundary.scores counts of first rows' scores; only while a rollout has no bins yet
 
 
 class Feedback(msgspec.Struct, frozen=True):
@@ -56,6 +62,7 @@ class Feedback(msgspec.Struct, frozen=True):
     label: float
     at: float  # Unix seconds: when the truth became known, as the caller says
     answered_at: float  # Unix seconds: when the prediction was made
+    segment: int = 0  # the place of its request's segment among those that the route declared, from 1; 0 if it was in none
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -74,6 +81,7 @@ class Block(msgspec.Struct, frozen=True):
     cells_dropped: int = 0  # cells that found no room while the control plane was away
     records_lost: int = 0  # records that a killed worker had not written yet
     requests_lost: int = 0  # requests that found no room in the worker's book: they are in no cell
+    aside: tuple[Cell, ...] = ()  # what was answered and not assigned by the table (asked for, sent by a rule): no evidence
 
     @property
     def id(self) -> tuple[str, str, int]:

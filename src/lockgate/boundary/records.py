@@ -21,6 +21,7 @@ HEADER = struct.Struct(">II")
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One version tried with one request: all its rows.
 
+    prediction_ids: one for each row. Of a shadow's answer: those of the rows that it stands beside.
     inputs: columns, in the order of the signature; None in place of one that the route redacts. scores: none if it failed.
     failure: its kind, and after a colon the reason. What was refused for lack of room is of kind `shed`, and of version 0.
     pair: of a shadow's answer: the first prediction id of the answer that was given, if one was. Nobody got what a shadow said.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from enum import StrEnum
+from itertools import pairwise
+from math import isfinite
 
 import msgspec
 
 from lockgate.kernel.errors import Invalid
 
 _TRUE = 0.5  # labels at or above it are true
+_MOST = 64  # segments, and bins: each worker keeps what they mean in a file of a fixed size
 
 
 class Revision(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -29,6 +33,7 @@ class Revision(msgspec.Struct, frozen=True, order=True, array_like=True):
 class Role(StrEnum):
     CHAMPION = "champion"  # the version in use
     CANARY = "canary"  # the version on trial
+    HELD_BACK = "held-back"  # the version before, with a share for a while, so that a promoted champion can be compared
     RETAINED = "retained"  # kept warm so that a roll-back needs no load
     PINNED = "pinned"  # answers only when asked for by its version (Staging)
 
@@ -50,7 +55,8 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Latencies above which an answer counts as an exceedance; one entry for each quantile of the judge.
 
-    The canary's threshold is looser than the champion's (1.25 × + 2 ms by default), because nobody is hurt by 20 µs.
+    The canary's threshold is looser than the champion's (1.25 × + 2 ms by default), because nobody is hurt by 20 µs. While a
+    version is held back, the champion is what the canary was: `canary` holds for it, and `champion` for the held-back one.
     """
 
     id: int
@@ -84,6 +90,56 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     field: str | None = None
 
 
+class Segmentation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a header, or a field with one value in all rows, says of a request: what happens is counted for each value by itself.
+
+    A request that has none of the values is in the segment "".
+
+    Raises:
+        ValueError: neither a header nor a field is named, or the values are none, too many, empty or not different.
+    """
+
+    by: str  # header:NAME | field:NAME
+    values: tuple[str, ...]  # as JSON and headers spell them
+
+    def __post_init__(self) -> None:
+        kind, _, name = self.by.partition(":")
+        if kind not in ("header", "field") or not name:
+            raise ValueError(f"segments by {self.by!r} found, header:NAME or field:NAME expected")
+        if not 1 <= len(self.values) <= _MOST:
+            raise ValueError(f"{len(self.values)} segments found, 1 to {_MOST} expected; whoever has no value is in one more")
+        if "" in self.values:
+            raise ValueError('segment "" found, a value expected; whoever has none of the values is in it already')
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"segments {', '.join(self.values)} found, each at most once expected")
+
+
+class Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where scores are counted: edges a < … < z make the bins below a, from a up to below b, …, from z on.
+
+    A request is counted once, by the score of its first row: rows of one request are not independent of each other, and a mean
+    or a maximum over them would be another quantity for requests of another length.
+
+    Raises:
+        ValueError: the id is not positive, or the edges are none, too many, not finite or not ascending.
+    """
+
+    id: int  # another one for other edges: counts of different ids are never added
+    edges: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.id < 1:
+            raise ValueError(f"bins with the id {self.id} found, 1 or above expected; 0 says that there are none")
+        if not 1 <= len(self.edges) < _MOST:
+            raise ValueError(f"{len(self.edges)} edges of bins found, 1 to {_MOST - 1} expected")
+        if not all(map(isfinite, self.edges)) or any(upper <= lower for lower, upper in pairwise(self.edges)):
+            raise ValueError(f"edges of bins {', '.join(map(str, self.edges))} found, finite and ascending ones expected")
+
+    def place(self, score: float) -> int:
+        """The bin that a score falls into, 0..len(edges)."""
+        return bisect_right(self.edges, score)
+
+
 def is_true(label: float) -> bool:
     return label >= _TRUE
 
@@ -91,17 +147,17 @@ def is_true(label: float) -> bool:
 class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The event that is judged when a label comes: `missed` = the label is true and the score was below the threshold."""
 
-    event: str  # missed | false_alarm | wrong
+    event: str  # missed | false_alarm | wrong | true
     threshold: float
 
     def happened(self, score: float, label: float) -> bool:
         """Whether the event came about for one labelled prediction: the one definition, for judge, gates and watch.
 
         A label is true at 0.5 and above. missed: true, and the score below the threshold. false_alarm: false, and the score at
-        or above it. wrong: either.
+        or above it. wrong: either. true: the label is, whatever the score was: a sale, a click.
 
         Raises:
-            Invalid: `event` is none of the three.
+            Invalid: `event` is none of the four.
         """
         told, truth = score >= self.threshold, is_true(label)
         if self.event == "missed":
@@ -110,11 +166,15 @@ class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return told and not truth
         if self.event == "wrong":
             return told != truth
-        raise Invalid(f"label event {self.event!r} found, one of missed, false_alarm, wrong expected")
+        if self.event == "true":
+            return truth
+        raise Invalid(f"label event {self.event!r} found, one of missed, false_alarm, wrong, true expected")
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one model's requests are answered. Arms on trial stand before the champion (see `selector.choose`)."""
+    """How one model's requests are answered. Arms on trial stand before the champion (see `selector.choose`), it before a
+    held-back one. rollout: by whose assignment units are told apart, a rollout's id or a hold's; None while nobody compares.
+    """
 
     model: str
     arms: tuple[Arm, ...]
@@ -127,6 +187,8 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_failure: OnFailure = OnFailure.CHAMPION
     timeout: float = 10.0  # seconds from arrival within which an answer is worth giving
     redacted: tuple[str, ...] = ()  # inputs that no record keeps
+    segments: Segmentation | None = None
+    bins: Bins | None = None
 
     @property
     def champion(self) -> Arm | None:
@@ -135,6 +197,11 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def canary(self) -> Arm | None:
         return next((arm for arm in self.arms if arm.role is Role.CANARY), None)
+
+    def on_trial(self, arm: Arm) -> bool:
+        """Whether the arm is compared with the champion before it: a canary, or a champion beside the one that is held back."""
+        beside = any(one.role is Role.HELD_BACK for one in self.arms)
+        return arm.role is Role.CANARY or (arm.role is Role.CHAMPION and beside)
 
 
 class RouteTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,6 +19,8 @@ class JudgeVerdict(StrEnum):
     SAFE = "SAFE"
     WAIT = "WAIT"
     INCONCLUSIVE = "INCONCLUSIVE"
+    WINNER = "WINNER"  # of a contest: one arm is better than every other
+    ROUTER_FAULT = "ROUTER_FAULT"  # units did not meet the arms as the weights say: nothing else can be said then
 
 
 @dataclass(frozen=True, slots=True)

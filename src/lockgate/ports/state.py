@@ -17,7 +17,9 @@ from lockgate.boundary.routes import RouteTable
 from lockgate.domain.events import Event, Happened
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
+from lockgate.domain.holds import Hold, HoldRow
 from lockgate.domain.models import Alias, ModelVersion, RegisteredModel, TransitionRequest
+from lockgate.domain.pairs import LabelledPair, Pairing, ShadowScore
 from lockgate.domain.projects import ProjectRecord
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run, StepOutput
@@ -92,6 +94,8 @@ RUNS = Kind("runs", Run, ("id",), ("model", "status"))
 OUTPUTS = Kind("outputs", StepOutput, ("fingerprint",), ("step",))
 ROLLOUTS = Kind("rollouts", Rollout, ("id",), ("model", "phase"))
 JOURNAL = Kind("journal", JournalRow, ("rollout", "seq"))
+HOLDS = Kind("holds", Hold, ("id",), ("rollout", "model", "state"))
+HOLD_ROWS = Kind("hold_rows", HoldRow, ("hold", "seq"))
 ROUTES = Kind("routes", PublishedRoutes, ("name",))
 WORKERS = Kind("workers", Worker, ("incarnation",))
 INBOX = Kind("inbox", Received, ("worker", "incarnation", "sequence"))
@@ -102,6 +106,9 @@ TRIGGERS = Kind("triggers", Trigger, ("id",), ("model", "decision"))
 JOBS = Kind("jobs", Job, ("id",), ("model", "state"))
 WINDOWS = Kind("windows", WatchWindow, ("model", "version"))
 LEASES = Kind("leases", Lease, ("name",))
+PAIRINGS = Kind("pairings", Pairing, ("name",))
+SHADOW_SCORES = Kind("shadow_scores", ShadowScore, ("rollout", "prediction_id"))
+LABELLED_PAIRS = Kind("labelled_pairs", LabelledPair, ("rollout", "prediction_id"))
 
 KINDS: tuple[Kind[Any], ...] = (
     PROJECTS,
@@ -113,6 +120,8 @@ KINDS: tuple[Kind[Any], ...] = (
     OUTPUTS,
     ROLLOUTS,
     JOURNAL,
+    HOLDS,
+    HOLD_ROWS,
     ROUTES,
     WORKERS,
     INBOX,
@@ -123,6 +132,9 @@ KINDS: tuple[Kind[Any], ...] = (
     JOBS,
     WINDOWS,
     LEASES,
+    PAIRINGS,
+    SHADOW_SCORES,
+    LABELLED_PAIRS,
 )
 
 

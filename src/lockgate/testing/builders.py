@@ -5,6 +5,7 @@ Every builder takes the noun's own fields by name. Times are those of a fresh Vi
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from lockgate.boundary.acknowledgements import Acknowledgement, PackageState, Readiness
@@ -13,10 +14,11 @@ from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.evidence import ArmObservation, JournalRow, Observation
 from lockgate.domain.findings import Finding, FindingKind, Job, JobState, Label, Trigger, TriggerDecision, WatchWindow
+from lockgate.domain.holds import Events, Hold, HoldRow
 from lockgate.domain.models import Alias, Decision, ModelVersion, RegisteredModel, Stage, TransitionRequest, Vote
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
-from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Rollout, Strategy
+from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, RampStep, Rollout, Strategy
 from lockgate.domain.runs import Run, RunStatus, StepOutput, StepRun
 from lockgate.domain.verdicts import GateResult, GateVerdict, JudgeVerdict
 from lockgate.kernel.digest import digest_bytes
@@ -143,6 +145,32 @@ def rollout(**fields: Any) -> Rollout:
         "step": 0,
     }
     return Rollout(**{**defaults, **fields})
+
+
+def hold(**fields: Any) -> Hold:
+    """Version 1 held back for a week after the canary of version 2 was promoted."""
+    defaults = {
+        "id": "hold-1",
+        "rollout": "rollout-1",
+        "model": MODEL,
+        "version": 2,
+        "digest": digest("package 2"),
+        "baseline": 1,
+        "baseline_digest": digest("package 1"),
+        "weight": 0.05,
+        "salt": "salt-1",
+        "unit": "header:x-user-id",
+        "judge": JudgePolicy(),
+        "ramp": (RampStep(0, 2, 0.5, START), RampStep(0, 3, 0.95, START)),
+        "since": START,
+        "until": START + timedelta(days=7),
+    }
+    return Hold(**{**defaults, **fields})
+
+
+def hold_row(**fields: Any) -> HoldRow:
+    events = Events(0.95, {"errors": (3, 2), "labels": (1, 0)}, ((2**64 - 1, 1), (7, 1), (8, 1)), (2**64 - 1,))
+    return HoldRow(**{"hold": "hold-1", "seq": 0, "at": START, "events": (events,), "verdict": JudgeVerdict.WAIT, **fields})
 
 
 def arm_observation(**fields: Any) -> ArmObservation:

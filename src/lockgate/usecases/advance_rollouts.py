@@ -15,17 +15,22 @@ from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
-from lockgate.stages.deliver.evidence import observations
-from lockgate.stages.deliver.explain import sentence
-from lockgate.stages.deliver.journal import fold, observed
-from lockgate.stages.deliver.judge import JudgeState, Report, report, thresholds
-from lockgate.stages.deliver.readiness import enforced_at, readiness
-from lockgate.stages.deliver.rollout import ENDED, when_ready, when_safe
+from lockgate.stages.deliver.contest import ContestState
+from lockgate.stages.deliver.evidence import shown
+from lockgate.stages.deliver.journal import State, bins, fold, observed, report, seen, sentence, thresholds
+from lockgate.stages.deliver.judge import Report
+from lockgate.stages.deliver.readiness import enforced_at, readiness_of_all
+from lockgate.stages.deliver.rollout import ENDED, digests, has_judge, preview_ends, when_judged, when_ready
+from lockgate.usecases.deal_shares import deal
+from lockgate.usecases.find_holds import holds_under_way
 from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.live_workers import live_workers
+from lockgate.usecases.pair_labels import take_pairs
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.take_observations import Taken, anything_waits, take_observations
+from lockgate.usecases.watch_promotions import Watches, look_is_due, watch_promotions
 from lockgate.usecases.world import World
 
 LATELY = 600.0  # seconds for which the end of a rollout is followed up
@@ -37,17 +42,25 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Judges:
-    """The judges' states between ticks: a cache of what folding the journal gives, so losing it costs time only."""
+    """The judges' states between ticks: a cache of what folding the journal gives, so losing it costs time only.
 
-    states: dict[str, tuple[int, JudgeState]] = field(default_factory=dict)
+    watches: the same of the guards after promotions.
+    """
 
-    def state(self, tx: Reader, rollout: Rollout) -> JudgeState:
+    states: dict[str, tuple[int, State]] = field(default_factory=dict)
+    watches: Watches = field(default_factory=Watches)
+
+    def forget(self) -> None:
+        self.states.clear()
+        self.watches.guards.clear()
+
+    def state(self, tx: Reader, rollout: Rollout) -> State:
         cached = self.states.get(rollout.id)
         if cached is not None and cached[0] == rollout.rows:
             return cached[1]
         return fold(rollout, tx.find(JOURNAL, rollout=rollout.id))
 
-    def keep(self, rollout: Rollout, state: JudgeState) -> None:
+    def keep(self, rollout: Rollout, state: State) -> None:
         self.states[rollout.id] = (rollout.rows, state)
 
     def catch_up(self, tx: Reader, under_way: list[Rollout]) -> None:
@@ -62,44 +75,65 @@ class Judges:
 def advance_rollouts(world: World, judges: Judges) -> bool:
     """True if there was anything to do."""
     with world.state.read() as tx:
-        under_way = rollouts_under_way(tx)
-        if not (under_way or anything_waits(tx) or _not_enforced(tx, world.clock.now())):
+        under_way, holds, now = rollouts_under_way(tx), holds_under_way(tx), world.clock.now()
+        if not (under_way or anything_waits(tx) or _not_enforced(tx, now) or look_is_due(tx, holds, now)):
             return False
         judges.catch_up(tx, under_way)
+        judges.watches.catch_up(tx, holds)
     try:
         with world.state.write() as tx:
             now = world.clock.now()  # only here: folding and waiting for the turn may have taken a while
             taken = take_observations(tx)
             workers = live_workers(tx, now)
-            for rollout in rollouts_under_way(tx):
-                _tick(tx, rollout, taken, workers, judges, now)
+            holds = holds_under_way(tx)
+            for one in rollouts_under_way(tx):
+                rollout = rollout_by(tx, one.id)  # the promotion of another one may have ended it a moment ago
+                if not rollout.ended_at:
+                    _tick(tx, rollout, taken, workers, judges, now)
+            watch_promotions(tx, holds, taken, workers, judges.watches, now)
             _note_enforcement(tx, workers, now)
     except BaseException:
-        judges.states.clear()  # what was folded in this tick was not committed
+        judges.forget()  # what was folded in this tick was not committed
         raise
     return True
 
 
 def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgement], judges: Judges, now: datetime) -> Rollout:
     began = rollout.ramp[0]
-    state, reason = readiness(workers, rollout.digest, Revision(began.epoch, began.n))
+    state, reason = readiness_of_all(workers, digests(rollout), Revision(began.epoch, began.n))
     if state is Readiness.FAILED:
         return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
+    differed, judged = rollout.differed, None
     try:
-        seen = observations(rollout, taken.cells, taken.labels) if rollout.steps else ()
-        judged = None
-        if seen:
-            rollout, judged = _consume(tx, rollout, seen, taken.until, judges, now)
+        if has_judge(rollout) and (new := seen(rollout, taken.cells, taken.labels, take_pairs(tx, rollout, taken.labels))):
+            rollout, judged = _consume(tx, rollout, new, taken, judges, now)
     except (Invalid, Corrupt) as error:
         return _give_up(tx, rollout, error, now)
     if rollout.phase is Phase.PREPARING:
         if state is not Readiness.READY:
             return rollout
         return give_signal(tx, rollout, when_ready(rollout), CONTROLLER, now, Outcome(None))
+    if rollout.phase is Phase.PREVIEW:
+        return _preview(tx, rollout, taken, now, ready=state is Readiness.READY)
     if judged is None:
         return rollout
-    signal = _signal(rollout, judged.verdict)
-    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, taken.since)) if signal else rollout
+    signal = Signal.PAUSE if rollout.differed and not differed else when_judged(rollout)
+    return give_signal(tx, rollout, signal, CONTROLLER, now, judged) if signal else rollout
+
+
+def _preview(tx: Writer, rollout: Rollout, taken: Taken, now: datetime, *, ready: bool) -> Rollout:
+    """Keep what the version answered to those who asked for it; switch when the preview's time is over.
+
+    ready: every live worker can answer with the version. One that began a moment ago is waited for.
+    """
+    so_far = shown(rollout, taken.aside)
+    if so_far != rollout.shown:
+        rollout = replace(rollout, shown=so_far)
+        tx.put(ROLLOUTS, rollout)
+    ends = preview_ends(rollout)
+    if not ready or ends is None or now < ends:
+        return rollout
+    return give_signal(tx, rollout, Signal.PROVEN, CONTROLLER, now, Outcome(None, detail="the preview's time is over"))
 
 
 def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) -> Rollout:
@@ -110,15 +144,16 @@ def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) 
 
 
 def _consume(
-    tx: Writer, rollout: Rollout, seen: tuple[Observation, ...], until: float, judges: Judges, now: datetime
-) -> tuple[Rollout, Report]:
-    """Journal what was seen and fold it; set the latency thresholds once the baseline has shown enough.
+    tx: Writer, rollout: Rollout, new: tuple[Observation, ...], taken: Taken, judges: Judges, now: datetime
+) -> tuple[Rollout, Outcome]:
+    """Journal what was seen and fold it; set thresholds and bins once the baseline has shown enough. Also how the rollout ends
+    if it ends by that.
 
     Raises:
         Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
     """
-    state = observed(judges.state(tx, rollout), seen)
-    judged = report(state, max(rollout.step, 0), extensions=rollout.extensions)
+    state = observed(judges.state(tx, rollout), new)
+    judged = report(state, rollout.step, extensions=rollout.extensions)
     tx.put(
         JOURNAL,
         JournalRow(
@@ -126,37 +161,45 @@ def _consume(
             seq=rollout.rows,
             at=now,
             step=rollout.step,
-            observations=seen,
+            observations=new,
             verdict=judged.verdict,
             evidence=dict(judged.evidence),
             extensions=rollout.extensions,
-            observed_until=until,
+            observed_until=taken.until or now.timestamp(),  # without a block it is labels that waited for their pairs
         ),
     )
     changed = replace(rollout, rows=rollout.rows + 1, verdict=judged.verdict)
-    if changed.thresholds is None and (found := thresholds(state, id=changed.rows)) is not None:
-        changed = replace(changed, thresholds=found)
+    changed = replace(
+        changed,
+        thresholds=changed.thresholds or thresholds(state, id=changed.rows),
+        bins=changed.bins or bins(state, id=changed.rows),
+        differed=changed.differed or _to_be_looked_at(changed, judged),
+    )
+    if isinstance(state, ContestState):
+        changed = deal(tx, changed, state, judged, now)
     tx.put(ROLLOUTS, changed)
     judges.keep(changed, state)
-    return publish_rollout(tx, changed, now), judged
+    if _dealt(changed) != _dealt(rollout):
+        changed = publish_rollout(tx, changed, now)
+    return changed, outcome(judged, sentence(changed, state, judged), taken.since or now.timestamp())
 
 
-def _signal(rollout: Rollout, verdict: JudgeVerdict) -> Signal | None:
-    """While a person was asked or said wait, only harm moves the rollout."""
-    if verdict is JudgeVerdict.HARM:
-        return Signal.HARM
-    if rollout.phase is not Phase.PROGRESSING:
-        return None
-    if verdict is JudgeVerdict.SAFE:
-        return when_safe(rollout)
-    return Signal.INCONCLUSIVE if verdict is JudgeVerdict.INCONCLUSIVE else None
+def _dealt(rollout: Rollout) -> tuple[object, ...]:
+    """What a look can change of the route. All else of it moves by signals."""
+    return rollout.thresholds, rollout.bins, tuple(one.weight for one in rollout.contestants)
 
 
-def outcome(judged: Report, since: float) -> Outcome:
+def _to_be_looked_at(rollout: Rollout, judged: Report) -> bool:
+    """Whether the arms are proven to predict differently and nothing else moves the rollout. It is paused for that once."""
+    differ = judged.difference is not None and judged.difference.proven
+    return differ and rollout.phase is Phase.PROGRESSING and judged.verdict not in (JudgeVerdict.HARM, JudgeVerdict.ROUTER_FAULT)
+
+
+def outcome(judged: Report, said: str, since: float) -> Outcome:
     return Outcome(
         verdict=judged.verdict,
         metrics=judged.metrics,
-        detail=sentence(judged),
+        detail=said,
         requests=judged.requests,
         exposed_requests=judged.exposed_requests,
         exposed_units=judged.exposed_units,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from lockgate.boundary.routes import Revision, Route, RouteTable
@@ -11,8 +10,9 @@ from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.rollouts import Phase, RampStep, Rollout
 from lockgate.ports.state import ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
-from lockgate.stages.deliver.rollout import weight
+from lockgate.stages.deliver.rollout import met, shares, with_step
 from lockgate.stages.deliver.routes import route
+from lockgate.usecases.find_holds import hold_on
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of
 
@@ -39,12 +39,19 @@ def publish_routes(tx: Writer, model: str) -> Revision:
 
 
 def publish_rollout(tx: Writer, rollout: Rollout, now: datetime) -> Rollout:
-    """Publish the route that follows from the rollout and note in its ramp from which revision on its weight holds."""
+    """Publish the route that follows from the rollout and note in its ramp from which revision on its weight holds.
+
+    The revision of its end is noted though the weight be the same: a version that nobody met is let go of by it too.
+    """
     revision = publish_routes(tx, rollout.model)
-    share = weight(rollout)
-    if rollout.ramp and rollout.ramp[-1].weight == share:
+    share, parts, last = met(rollout), shares(rollout), rollout.ramp[-1] if rollout.ramp else None
+    if (
+        last
+        and (last.weight, last.shares) == (share, parts)
+        and (rollout.ended_at is None or revision == Revision(last.epoch, last.n))
+    ):
         return rollout
-    changed = replace(rollout, ramp=(*rollout.ramp, RampStep(revision.epoch, revision.n, share, now)))
+    changed = with_step(rollout, RampStep(revision.epoch, revision.n, share, now, parts))
     tx.put(ROLLOUTS, changed)
     return changed
 
@@ -55,7 +62,7 @@ def desired_route(tx: Reader, model: str) -> Route | None:
         *tx.find(VERSIONS, model=model, stage=Stage.STAGING.value),
     ]
     answers = environment_of(tx, model, PRODUCTION).answers
-    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model), answers)
+    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model), answers, hold_on(tx, model))
 
 
 def retained_version(tx: Reader, model: str) -> ModelVersion | None:

@@ -15,10 +15,10 @@ from lockgate.domain.projects import Deployment, ProjectRecord
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, Writer
 from lockgate.usecases.decide_request import decide
-from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.request_transition import open_request
+from lockgate.usecases.start_rollout import in_the_way
 from lockgate.usecases.world import World
 
 
@@ -62,8 +62,8 @@ def register_version(
 
 def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
     """Request and approve as the policy. A dirty build and a production that is busy stay for a person to decide."""
-    busy = any(rollout.environment == PRODUCTION for rollout in rollouts_under_way(tx, version.model))
-    if version.dirty or busy:
+    plan = environment_of(tx, version.model, PRODUCTION).plan
+    if version.dirty or in_the_way(tx, version.model, PRODUCTION, plan) is not None:
         return
     request = open_request(tx, version, Stage.PRODUCTION, POLICY, now, "deployment: automatic; all gates passed")
     decide(tx, request, Vote.APPROVE, POLICY, now, "all gates passed")

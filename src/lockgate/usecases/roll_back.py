@@ -7,13 +7,15 @@ from datetime import datetime
 
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
+from lockgate.domain.holds import HoldEnd
 from lockgate.domain.models import ModelVersion
 from lockgate.domain.people import Actor
-from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal
+from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal, Strategy
 from lockgate.kernel.errors import NotFound, Refused
 from lockgate.ports.state import Reader, Writer
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import model_named, version_of
+from lockgate.usecases.hold_back import end_hold_on
 from lockgate.usecases.publish_routes import came_back, retained_version
 from lockgate.usecases.start_rollout import open_rollout, standing_in
 from lockgate.usecases.steer_rollout import give_signal
@@ -23,8 +25,9 @@ from lockgate.usecases.world import World
 def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int | None = None) -> Rollout:
     """End what is under way, and put the retained version back into Production at once.
 
-    With a rollout under way, its abort is the roll-back: the champion still stands. After a roll-back the retained version is the
-    one that was left: going there must be said by `to`, so that a command given twice does not undo itself.
+    With a rollout under way, its abort is the roll-back: the champion still stands. Only a shadow answers nobody, so it ends with
+    the roll-back instead of being it. After a roll-back the retained version is the one that was left: going there must be said
+    by `to`, so that a command given twice does not undo itself.
 
     Raises:
         NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed.
@@ -32,14 +35,27 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int 
     now = world.clock.now()
     with world.state.write() as tx:
         for rollout in rollouts_under_way(tx, model):
-            if rollout.environment == PRODUCTION:
+            if rollout.environment == PRODUCTION and rollout.strategy is not Strategy.SHADOW:
                 return give_signal(
                     tx, rollout, Signal.ABORT, actor, now, Outcome(rollout.verdict, detail=reason or "rolled back")
                 )
-        return _return_to_retained(tx, model, actor, now, reason, to)
+        return return_to_retained(tx, model, actor, now, reason, to)
 
 
-def _return_to_retained(tx: Writer, model: str, actor: Actor, now: datetime, reason: str, to: int | None) -> Rollout:
+def return_to_retained(
+    tx: Writer,
+    model: str,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    to: int | None,
+    hold_ends: HoldEnd = HoldEnd.ROLLED_BACK,
+) -> Rollout:
+    """The rollout that puts the retained version back, promoted already. hold_ends: why the hold-back does, if there is one.
+
+    Raises:
+        As `roll_back`.
+    """
     model_named(tx, model)
     retained = retained_version(tx, model)
     current = standing_in(tx, model, PRODUCTION)
@@ -49,9 +65,12 @@ def _return_to_retained(tx: Writer, model: str, actor: Actor, now: datetime, rea
     details = {"from": current.version, "to": retained.version, "reason": reason}
     happened = Happened(Action.ROLLED_BACK, actor.name, actor.authenticated, now, model, model, retained.version, dict(details))
     tx.record(happened)
+    end_hold_on(tx, model, hold_ends, actor, now, reason)
     for other in rollouts_under_way(tx, model):
-        if other.version == retained.version:  # on its way into Staging: going back into Production comes first
-            give_signal(tx, other, Signal.ABORT, actor, now, Outcome(other.verdict, detail=f"{model} is rolled back to it"))
+        # On its way into Staging: going back into Production comes first. A shadow in Production: it is compared with what goes.
+        if other.version == retained.version or other.environment == PRODUCTION:
+            told = Outcome(other.verdict, detail=f"{model} is rolled back to version {retained.version}")
+            give_signal(tx, other, Signal.ABORT, actor, now, told)
     rollout = replace(open_rollout(tx, version_of(tx, model, retained.version), PRODUCTION, actor, now, plan=Plan()), back=True)
     # The retained version is loaded in every worker: there is nothing to wait for.
     return give_signal(tx, rollout, Signal.PROVEN, actor, now, Outcome(None, detail=reason or "rolled back"))

@@ -14,9 +14,13 @@ MOST = 200  # blocks in one transaction: bounds how long others wait
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came. labels: those that were not known before; a label that is sent again, or revised, is no new evidence."""
+    """What came. labels: those that were not known before; a label that is sent again, or revised, is no new evidence.
+
+    aside: what was not assigned by the table.
+    """
 
     cells: tuple[Cell, ...] = ()
+    aside: tuple[Cell, ...] = ()
     labels: tuple[Feedback, ...] = ()
     since: float = 0.0  # Unix seconds: when the first block was opened
     until: float = 0.0  # and when the last was closed
@@ -37,6 +41,7 @@ def take_observations(tx: Writer) -> Taken:
             blocks.append(one.block)
     return Taken(
         cells=tuple(cell for block in blocks for cell in block.cells),
+        aside=tuple(cell for block in blocks for cell in block.aside),
         labels=tuple(_keep(tx, (label for block in blocks for label in block.feedback))),
         since=min((block.opened_at for block in blocks), default=0.0),
         until=max((block.closed_at for block in blocks), default=0.0),

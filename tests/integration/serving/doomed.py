@@ -28,7 +28,7 @@ from zlib import crc32
 
 import lockgate.serving.capture
 from lockgate.boundary.observations import Feedback
-from lockgate.boundary.routes import Revision
+from lockgate.boundary.routes import Bins, Revision
 from lockgate.kernel.clock import SystemClock
 from lockgate.serving.capture.figures import FigureFiles, Figures
 from lockgate.serving.capture.flusher import Flusher
@@ -43,6 +43,8 @@ BEGUN, ADMITTED, ENDING, ENDED = 1, 2, 3, 4  # notes on a request
 ASKED, ACKNOWLEDGED = 1, 2  # and on a label
 SHED, RECORDS = 0, 1  # counters in the diary: how many were begun, how many were done
 REVISION = Revision(3, 4)
+BINS = Bins(1, tuple(map(float, range(1, 10))))
+ODD = "odd"  # the segment of odd keys
 SHARE_KILLED = 0.75  # of those who adopt
 _COUNTERS = 32  # bytes
 _CODE = str(Path(lockgate.serving.capture.__file__).parent)
@@ -65,6 +67,10 @@ class Diary:
         self.counts[2 * what + 1] += 1
 
 
+def score(key: int) -> float:
+    return float(key % 10)
+
+
 def outcome(key: int) -> str:
     """How the request of this key ends, if it comes to its end."""
     return "withdrawn" if key % 13 == 0 else "error" if key % 7 == 0 else "paired" if key % 11 == 0 else "ok"
@@ -82,8 +88,9 @@ class Life:
         self._flusher = Flusher(self._ledger, self._records, self._spool, files, ThreadPoolExecutor(1), clock, self._sending.set)
         self._sent = (home / "sent-0").open("ab", buffering=0)
         self._tallies = [
-            Tally("m", 1, REVISION, judged=True, keyed=True),
+            Tally("m", 1, REVISION, judged=True, keyed=True, scored=True, bins=BINS),
             Tally("m", 2, REVISION, judged=True, keyed=True, shadow=True),
+            Tally("m", 1, REVISION, judged=True, keyed=True, scored=True, bins=BINS, segment=ODD),
         ]
 
     async def live(self) -> None:
@@ -103,7 +110,8 @@ class Life:
     def _begin(self, key: int, in_hand: list[tuple[int, int]]) -> None:
         notes = self._diary.requests
         notes[key] = BEGUN
-        entry = self._ledger.admit(self._tallies[outcome(key) == "paired"], key)
+        tally = self._tallies[1 if outcome(key) == "paired" else 2 if key % 2 else 0]
+        entry = self._ledger.admit(tally, key)
         notes[key] = ADMITTED
         in_hand.append((key, entry))
 
@@ -111,7 +119,7 @@ class Life:
         how, at, diary = outcome(key), float(key), self._diary
         diary.requests[key] = ENDING
         if how == "ok":
-            self._ledger.succeed(entry, 0.01, at)
+            self._ledger.succeed(entry, 0.01, at, self._tallies[0].place(score(key)))
         elif how == "paired":
             self._ledger.paired(entry, 0.01, at, 0.5, agreed=True)
         elif how == "error":

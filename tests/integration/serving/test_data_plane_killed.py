@@ -15,7 +15,7 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from lockgate.boundary.observations import FAILED, Block
+from lockgate.boundary.observations import FAILED, Block, Cell
 from lockgate.boundary.records import frames
 from lockgate.boundary.routes import Arm, Role, Route
 from tests.integration.serving.data_plane import MODEL, ControlPlane, DataPlane, columns, wait_for
@@ -24,14 +24,17 @@ from tests.integration.serving.doomed import (
     ADMITTED,
     ASKED,
     BEGUN,
+    BINS,
     ENDED,
     ENDING,
     KEYS,
     LABELS,
+    ODD,
     RECORDS,
     SHED,
     Diary,
     outcome,
+    score,
 )
 
 pytestmark = pytest.mark.integration
@@ -111,11 +114,12 @@ def check(home: Path) -> Counter[str]:
 def allowed(note: int, key: int, told: list[str]) -> bool:
     """Whether a request of which the dead worker noted so much may have been told of like this."""
     ended = [] if outcome(key) == "withdrawn" else [outcome(key)]
+    aborted = [] if outcome(key) == "paired" else ["aborted"]  # the shadow lives on in another process
     return {
         0: told == [],
-        BEGUN: told in ([], ["aborted"]),
-        ADMITTED: told == ["aborted"],
-        ENDING: told in (["aborted"], ended),
+        BEGUN: told in ([], aborted),
+        ADMITTED: told == aborted,
+        ENDING: told in (aborted, ended),
         ENDED: told == ended,
     }[note]
 
@@ -140,12 +144,23 @@ def requests_in(blocks: list[Block]) -> dict[int, list[str]]:
             failed = [unit.key for unit in cell.units if unit.bits & FAILED]
             assert len(cell.units) == cell.completed == len(failed) + sum(cell.latency.values())
             assert cell.agreed == (cell.completed - len(failed) if cell.shadow else 0)
+            check_dimensions(cell)
             aborted = set(failed[len(failed) - cell.failures.get("aborted", 0) :])
             assert cell.failures.get("error", 0) == len(failed) - len(aborted)
             for unit in cell.units:
                 how = "aborted" if unit.key in aborted else "error" if unit.key in failed else "paired" if cell.shadow else "ok"
                 told.setdefault(unit.key, []).append(how)
     return told
+
+
+def check_dimensions(cell: Cell) -> None:
+    """Whatever was told of a request before it was answered, and of the one that had its entry before it."""
+    if cell.shadow:
+        assert (cell.segment, cell.bins_id, cell.bins) == ("", 0, ())
+        return
+    assert {unit.key % 2 for unit in cell.units} == {int(cell.segment == ODD)}
+    fell = Counter(BINS.place(score(unit.key)) for unit in cell.units if not unit.bits & FAILED)
+    assert (cell.bins_id, cell.bins) == (BINS.id, tuple(fell[place] for place in range(len(BINS.edges) + 1)))
 
 
 def received(home: Path) -> list[Block]:

@@ -7,11 +7,13 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -20,7 +22,8 @@ from lockgate.boundary import predictions
 from lockgate.boundary.acknowledgements import Readiness
 from lockgate.boundary.manifest import Signature, Tensor
 from lockgate.boundary.observations import FAILED
-from lockgate.boundary.routes import Arm, Revision, Role, Route, Thresholds
+from lockgate.boundary.routes import Arm, Bins, Revision, Role, Route, Segmentation, Thresholds
+from lockgate.boundary.scores import STEPS
 from lockgate.boundary.selector import choose, unit_key
 from tests.integration.serving.data_plane import (
     CARRIER,
@@ -138,6 +141,47 @@ def test_with_the_request_as_unit_only_counts_are_sent(control: ControlPlane, pl
     assert versions == {"1", "2"}
     wait_for(lambda: sum(control.completed().values()) == 60, "all are evidence")
     assert not any(cell.units for cell in control.cells())
+
+
+def test_declared_segments_and_bins_come_with_the_blocks(control: ControlPlane, plane: DataPlane) -> None:
+    """The canary answers 100 more, so all its scores are in the last bin; of two rows the first one's counts."""
+    folder = plane.artifacts
+    route = canary_route(folder.linear(100.0), folder.linear(0.0), 0.5)
+    segments, bins = Segmentation("header:X-Tier", ("gold", "lead")), Bins(5, (10.0, 100.0))
+    publish(control, plane, msgspec.structs.replace(route, segments=segments, bins=bins))
+    expected: Counter[tuple[int, str, int]] = Counter()
+    for number in range(60):
+        tier = ("gold", "lead", "tin", "")[number % 4]
+        first = (1.0, 20.0)[number % 3 == 0]
+        reply = plane.infer(columns((first, "AA"), (900.0, "AA")), x_user_id=f"user-{number}", x_tier=tier)
+        score = answer_of(100.0 if reply.version == "2" else 0.0, first, "AA")
+        expected[int(reply.version), tier if tier in segments.values else "", bins.place(score)] += 1
+        ids = [predictions.read(KEY, MODEL, one) for one in reply.json["parameters"]["prediction_ids"]]
+        assert [one.segment for one in ids] == [{"gold": 1, "lead": 2}.get(tier, 0)] * 2
+    wait_for(lambda: sum(control.completed().values()) == 60, "every request is evidence")
+    told: Counter[tuple[int, str, int]] = Counter()
+    for cell in control.cells():
+        assert (cell.bins_id, len(cell.bins), sum(cell.bins), cell.scores) == (5, 3, cell.completed, {})
+        told.update({(cell.version, cell.segment, place): count for place, count in enumerate(cell.bins) if count})
+    assert told == expected
+    assert {segment for _, segment, _ in told} == {"gold", "lead", ""}
+    assert {place for _, _, place in told} == {0, 1, 2}
+
+
+def test_a_rollout_without_bins_tells_its_scores_in_coarse_steps(control: ControlPlane, plane: DataPlane) -> None:
+    folder = plane.artifacts
+    route = canary_route(folder.linear(100.0), folder.linear(-1.0), 0.0)
+    publish(control, plane, route)
+    for distance in (0.125, 0.125, 0.25, 7.0):
+        plane.infer(columns((distance, "AA")), x_user_id="anna")
+    wait_for(lambda: control.completed() == {1: 4}, "all are evidence")
+    scores: Counter[int] = Counter()
+    for cell in control.cells():
+        scores.update(cell.scores)
+    assert scores == {50: 2, 100: 1, STEPS - 1: 1}
+    publish(control, plane, Route(MODEL, (Arm(1, folder.linear(-1.0), Role.CHAMPION, 1.0),)))
+    plane.infer(columns((0.125, "AA")))
+    wait_for(lambda: [(cell.completed, cell.scores) for cell in control.cells()] == [(1, {})], "without a rollout nobody asks")
 
 
 def test_a_canary_that_raises_costs_no_caller_an_answer(control: ControlPlane, plane: DataPlane) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -75,6 +76,11 @@ def test_turning_points_are_never_thinned_out() -> None:
 def test_safety_is_told_by_the_margins_of_the_step_under_way() -> None:
     assert evidence_at(row(1, step=-1))["safe/errors"] == 1.0
     assert evidence_at(row(1, step=1)) == {"harm": 0.1, "harm/errors": 0.2, "safe/errors": 2.0}
+
+
+def test_what_else_is_told_keeps_its_name_whatever_stands_in_it() -> None:
+    told = {"harm/segment.mail=a@0": 1.0, "harm/segment.mail=a@1": 2.0, "router": 3.0}
+    assert evidence_at(replace(row(1, step=1), evidence=told | {"safe/errors@0": 4.0})) == told
 
 
 def test_a_snapshot_does_not_change_when_the_journal_grows() -> None:

@@ -39,6 +39,16 @@ def made(**fields: object) -> Rollout:
             "Version 2 is paused at 25 % of units; nothing is proven yet. The guard against harm goes on.",
         ),
         (
+            made(phase=Phase.HOLDING),
+            {},
+            "Version 2 is held at 25 % of units: the evidence does not suffice. A person must resume, promote or abort it.",
+        ),
+        (
+            made(phase=Phase.HOLDING, verdict=JudgeVerdict.ROUTER_FAULT),
+            {},
+            "Version 2 is held at 25 % of units: units do not meet it as declared. A person must resume, promote or abort it.",
+        ),
+        (
             made(phase=Phase.ABORTED, outcome=HARM),
             {},
             "Version 2 did harm on labels and was sent home; version 1 answers everybody.",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.domain.rollouts import Phase, RampStep, Rollout, Signal
+from lockgate.domain.rollouts import Phase, RampStep, Rollout, Signal, StepApproval, Strategy
 from lockgate.kernel.machine import IllegalSignal
-from lockgate.stages.deliver.rollout import MACHINE, advance, under_way, weight, weight_at, when_ready, when_safe
+from lockgate.stages.deliver.rollout import MACHINE, advance, asked_for, under_way, weight, weight_at, when_ready, when_safe
 from lockgate.testing import builders as a
 from lockgate.testing.clock import START
 
@@ -39,7 +39,7 @@ def test_what_has_ended_takes_no_signal() -> None:
 
 def test_harm_ends_a_rollout_whatever_a_person_said() -> None:
     phases = [phase for phase in Phase if MACHINE.accepts(phase, Signal.HARM)]
-    assert phases == [Phase.PROGRESSING, Phase.PAUSED, Phase.HOLDING]
+    assert phases == [Phase.PROGRESSING, Phase.AWAITING, Phase.PAUSED, Phase.HOLDING]
     assert {MACHINE.after(phase, Signal.HARM) for phase in phases} == {Phase.ABORTED}
 
 
@@ -54,8 +54,33 @@ def test_a_canary_climbs_its_steps_and_is_promoted_only_when_the_last_is_proven(
     assert (weights, now.phase, weight(now)) == ([0.0, 0.05, 0.25, 0.5], Phase.PROMOTED, 1.0)
 
 
-def test_under_replace_ready_is_all_there_is_to_prove() -> None:
-    assert advance(rollout(steps=()), when_ready(rollout(steps=())), START).phase is Phase.PROMOTED
+@pytest.mark.parametrize(
+    ("strategy", "phase"),
+    [
+        (Strategy.REPLACE, Phase.PROMOTED),
+        (Strategy.SHADOW, Phase.PROGRESSING),
+        (Strategy.BLUE_GREEN, Phase.PREVIEW),
+    ],
+)
+def test_what_it_means_to_be_ready_is_the_strategys(strategy: Strategy, phase: Phase) -> None:
+    """Nobody gets a shadow's answers, nor green's before the switch."""
+    before = a.rollout(phase=Phase.PREPARING, strategy=strategy, steps=(), step=-1)
+    after = advance(before, when_ready(before), START)
+    assert (after.phase, weight(after)) == (phase, 1.0 if phase is Phase.PROMOTED else 0.0)
+    assert (after.shown_at == START) is (phase is Phase.PREVIEW)
+
+
+def test_a_step_that_needs_a_yes_begins_when_enough_people_have_said_it() -> None:
+    proven = replace(rollout(Phase.PROGRESSING, 0), yes=(0, 2))
+    assert when_safe(proven) is Signal.ASK
+    awaiting = advance(proven, Signal.ASK, START)
+    assert (awaiting.step, asked_for(awaiting, 1)) == (0, 2)
+    by_ben = StepApproval(1, "ben", START)
+    assert asked_for(replace(awaiting, approvals=(by_ben, by_ben)), 1) == 1, "the same person twice is one person"
+    approved = replace(awaiting, approvals=(by_ben, StepApproval(1, "cleo", START)))
+    assert asked_for(approved, 1) == 0
+    assert weight(advance(approved, Signal.APPROVED, START)) == STEPS[1]
+    assert when_safe(advance(approved, Signal.APPROVED, START)) is Signal.SAFE, "the step after it asks nobody"
 
 
 def test_granting_a_held_rollout_more_exposure_is_counted() -> None:
@@ -69,7 +94,7 @@ def test_granting_a_held_rollout_more_exposure_is_counted() -> None:
 def test_no_walk_leaves_the_steps_or_forgets_its_end(signals: list[Signal]) -> None:
     now = rollout()
     for signal in signals:
-        if signal is Signal.SAFE and when_safe(now) is not Signal.SAFE:
+        if signal in (Signal.SAFE, Signal.ASK) and now.step + 1 >= len(STEPS):
             continue  # the controller asks when_safe; there is no step after the last
         if MACHINE.accepts(now.phase, signal):
             now = advance(now, signal, START)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.routes import OnFailure, Role, Route, Rule
+from lockgate.boundary.routes import LabelEvent, OnFailure, Role, Route, Rule
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.projects import Answers, TrafficRule
-from lockgate.domain.rollouts import Phase, Rollout
+from lockgate.domain.rollouts import Agreement, JudgePolicy, Phase, Rollout, Strategy
 from lockgate.stages.deliver.routes import route
 from lockgate.testing import builders as a
+from lockgate.testing.clock import START
 
 
 def version(number: int, stage: Stage) -> ModelVersion:
@@ -133,3 +135,40 @@ def test_a_version_on_its_way_into_staging_is_not_the_one_in_staging() -> None:
     standing, under_way = [version(1, Stage.PRODUCTION)], [trial(Phase.PREPARING, -1, "staging")]
     assert rules(rule("staging"), standing=standing, under_way=under_way) == []
     assert rules(rule("staging"), standing=[*standing, version(4, Stage.STAGING)], under_way=under_way) == [(4, "yes")]
+
+
+def shadow(phase: Phase, number: int = 2, **fields: Any) -> Rollout:
+    later = START + timedelta(seconds=number)
+    defaults = {"strategy": Strategy.SHADOW, "steps": (), "step": -1 if phase is Phase.PREPARING else 0, "share": 0.5}
+    made = trial(phase, 0)
+    named = {"id": f"rollout-{number}", "version": number, "digest": a.digest(f"package {number}"), "started_at": later}
+    return replace(made, **{**defaults, **named, **fields})
+
+
+def test_a_shadow_is_loaded_answers_nobody_and_is_asked_about_its_share() -> None:
+    for phase, asked in ((Phase.PREPARING, 0.0), (Phase.PROGRESSING, 0.5), (Phase.PAUSED, 0.5), (Phase.HOLDING, 0.5)):
+        found = route("m", [version(1, Stage.PRODUCTION)], [shadow(phase)], None)
+        assert arms(found) == [(1, "champion", 1.0), (2, "pinned", 0.0)]
+        assert found is not None
+        assert [(one.version, one.share) for one in found.shadows] == [(2, asked)]
+        assert (found.salt, found.unit, found.rollout) == ("pepper", "header:x-user", "rollout-2")
+
+
+def test_shadows_stand_in_the_order_in_which_they_started_whatever_their_phases_are() -> None:
+    orders = ([shadow(Phase.PREPARING, 3), shadow(Phase.HOLDING, 2)], [shadow(Phase.HOLDING, 2), shadow(Phase.PREPARING, 3)])
+    first, second = (route("m", [version(1, Stage.PRODUCTION)], order, None) for order in orders)
+    assert first == second
+    assert first is not None
+    assert ([one.version for one in first.shadows], first.rollout) == ([2, 3], "rollout-2")
+
+
+def test_pairs_are_compared_as_agreement_says_and_else_by_the_threshold_of_the_labels() -> None:
+    def compared(judge: JudgePolicy) -> tuple[float | None, float]:
+        found = route("m", [version(1, Stage.PRODUCTION)], [shadow(Phase.PROGRESSING, judge=judge)], None)
+        assert found is not None
+        return found.shadows[0].threshold, found.shadows[0].tolerance
+
+    assert compared(JudgePolicy(agreement=Agreement(0.9, tolerance=0.01))) == (None, 0.01)
+    assert compared(JudgePolicy(agreement=Agreement(0.9, threshold=0.3))) == (0.3, 1e-6)
+    assert compared(JudgePolicy(label_event=LabelEvent("missed", 0.25))) == (0.25, 1e-6)
+    assert compared(JudgePolicy()) == (None, 1e-6)

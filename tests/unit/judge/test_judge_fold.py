@@ -11,12 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.domain.evidence import ArmObservation, Observation
-from lockgate.domain.rollouts import JudgePolicy, Margin
+from lockgate.domain.rollouts import JudgePolicy, Margin, Predictions, Segments
 from lockgate.kernel.errors import Conflict, Invalid, InvalidInput
 from lockgate.stages.deliver.judge import JudgeState, begin, observe, report
 from tests.unit.judge.traffic import requests
 
-ALL = JudgePolicy(metrics=("errors", "latency", "labels"), requests_per_unit=3, latency_warm_up=20)
+ALL = JudgePolicy(
+    metrics=("errors", "latency", "labels"),
+    requests_per_unit=3,
+    latency_warm_up=20,
+    objectives={"labels": 0.3, "errors": 0.1},
+    segments=Segments("field:x", ("a", "b"), min_units=5),
+)
 STEPS = (0.05, 0.25, 0.5)
 
 small = st.integers(0, 12)
@@ -38,8 +44,15 @@ def arms(draw: st.DrawFn, *, sticky: bool) -> ArmObservation:
 @st.composite
 def journals(draw: st.DrawFn) -> tuple[bool, list[Observation]]:
     sticky = draw(st.booleans())
-    weights = st.sampled_from((*STEPS, 0.0))
-    return sticky, draw(st.lists(st.builds(Observation, weights, arms(sticky=sticky), arms(sticky=sticky)), max_size=12))
+    seen = st.builds(
+        Observation,
+        st.sampled_from((*STEPS, 0.0)),
+        arms(sticky=sticky),
+        arms(sticky=sticky),
+        segment=st.sampled_from(("", "a", "b", "c")),
+        until=st.sampled_from((0.0, 1e9, 1e9 + 3, 1e9 + 20)),
+    )
+    return sticky, draw(st.lists(seen, max_size=12))
 
 
 def told(journal: list[Observation], state: JudgeState) -> JudgeState:
@@ -65,6 +78,17 @@ def test_a_state_that_was_stored_in_between_goes_on_the_same(case: tuple[bool, l
     straight = told(journal, begin(ALL, STEPS, sticky=sticky))
     assert resumed == straight
     assert report(resumed, 1) == report(straight, 1)
+
+
+def test_what_is_known_of_predictions_is_stored_too() -> None:
+    """Scores until there are edges, then answers by bin."""
+    policy = JudgePolicy(predictions=Predictions())
+    warm = Observation(0.0, ArmObservation(), ArmObservation(scores=dict.fromkeys(range(200), 10)))
+    binned = Observation(0.05, ArmObservation(9, bins=(9, *[0] * 9)), ArmObservation(200, bins=(20,) * 10))
+    state = told([warm, binned], begin(policy, STEPS))
+    resumed = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=JudgeState)
+    assert resumed == state
+    assert report(told([binned], resumed), 0) == report(told([warm, binned, binned], begin(policy, STEPS)), 0)
 
 
 @given(st.lists(st.builds(Observation, st.sampled_from(STEPS), arms(sticky=False), arms(sticky=False)), max_size=8), st.randoms())
@@ -134,6 +158,14 @@ def test_observations_that_do_not_fit_are_refused_and_change_nothing() -> None:
         (replace(ALL, alpha=0.0), STEPS, "alpha"),
         (replace(ALL, first_step_slack=0.5), STEPS, "first_step_slack"),
         (replace(ALL, quantiles=(0.1,)), STEPS, "quantiles"),
+        (replace(ALL, router_alpha=0.0), STEPS, "router_alpha"),
+        (replace(ALL, settled=0.0), STEPS, "settled"),
+        (replace(ALL, objectives={"errors": 1.0}), STEPS, "objectives.errors"),
+        (replace(ALL, objectives={"latency": 0.1}), STEPS, "objectives.latency"),
+        (replace(ALL, metrics=("errors",)), STEPS, "objectives.labels"),
+        (replace(ALL, segments=Segments("field:x", ("a", "a"))), STEPS, "segments"),
+        (replace(ALL, segments=Segments("request", ("a",))), STEPS, "segments"),
+        (replace(ALL, metrics=("latency",), objectives={}), STEPS, "segments"),
         (ALL, (), "steps"),
         (ALL, (0.5, 0.25), "steps"),
         (ALL, (0.5, 1.0), "steps"),

@@ -14,6 +14,7 @@ from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.stages.deliver.judge import JudgeState, Report, observe, report
 
 ERRORS = JudgePolicy(metrics=("errors",))
+WATCHED = JudgePolicy(metrics=("errors",), min_units=10**9, max_units=10**9)  # never SAFE, never at the end of its budget
 TICK = 100  # requests
 
 

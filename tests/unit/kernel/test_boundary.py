@@ -26,7 +26,8 @@ predictions = st.builds(
     key=st.integers(0, 2**64 - 1),
     score=scores,
     answered_at=st.floats(0, 4e9),
-    serial=st.integers(0, 2**32 - 1),
+    serial=st.integers(0, 2**24 - 1),
+    segment=st.integers(0, 2**8 - 1),
 )
 
 

@@ -165,10 +165,10 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
             "10: gates.quality[0]: unknown metric 'acu'; auc, accuracy, brier, log_loss, mae, rmse, event_rate expected"
             " (did you mean 'auc'?), 'acu >= 0.65' found"
         ),
-        "14: environments.production.strategy: replace or canary expected, 'cannary' found",
+        "14: environments.production.strategy: replace, shadow, canary, ab, bandit or blue-green expected, 'cannary' found",
         "18: environments.production.judge.alpha: less than 1 expected, 2 found",
         (
-            "19: environments.production.judge.metrics[0]: 'errors', 'latency' or 'labels' expected, 'eror' found"
+            "19: environments.production.judge.metrics[0]: 'agreement', 'errors', 'latency' or 'labels' expected, 'eror' found"
             " (did you mean 'errors'?)"
         ),
         "28: watch.labels.delay: a number with s, m, h, d or w expected, such as 30m, 1 found",
@@ -185,7 +185,11 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
         ("[1%, 5%, 25%, 50%]", "[0.5]", "steps[0]: a percentage expected, such as 5%, 0.5 found"),
         ("[1%, 5%, 25%, 50%]", "[]", "strategy canary: `steps` expected"),
         ("strategy: canary", "strategy: replace", "strategy replace knows no steps"),
-        ("strategy: canary", "strategy: [canary]", "strategy: replace or canary expected, a list found"),
+        (
+            "strategy: canary",
+            "strategy: [canary]",
+            "strategy: replace, shadow, canary, ab, bandit or blue-green expected, a list found",
+        ),
         ("staging: {", "stagng: {", "environments.stagng: unknown key; staging, production expected (did you mean 'staging'?)"),
         ("staging: {strategy: replace}", "staging: {strategy: canary, steps: [5%]}", "staging: strategy replace expected"),
         ("      labels: {event: missed, threshold: 0.25}\n", "", "judge: metrics name labels"),

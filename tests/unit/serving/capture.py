@@ -9,7 +9,7 @@ import msgspec
 
 from lockgate.boundary.observations import Block, Feedback
 from lockgate.boundary.records import Record, frames
-from lockgate.boundary.routes import Revision
+from lockgate.boundary.routes import Bins, Revision
 from lockgate.serving.capture.access import AccessLog
 from lockgate.serving.capture.book import Book
 from lockgate.serving.capture.figures import FigureFiles, Figures
@@ -30,8 +30,10 @@ def tally(
     keyed: bool = True,
     shadow: bool = False,
     redacted: tuple[str, ...] = (),
+    segment: str = "",
+    bins: Bins | None = None,
 ) -> Tally:
-    return Tally("m", version, REVISION, judged, keyed, 4, limits, shadow, redacted)
+    return Tally("m", version, REVISION, judged, keyed, 4, limits, shadow, redacted, segment, bins is not None, bins)
 
 
 def label(number: int) -> Feedback:
@@ -107,8 +109,8 @@ class Desk:
     def _tell(self) -> None:
         self.told += 1
 
-    def serve(self, one: Tally, key: int, seconds: float = 0.01, at: float = 1.0) -> None:
-        self.ledger.succeed(self.ledger.admit(one, key), seconds, at)
+    def serve(self, one: Tally, key: int, seconds: float = 0.01, at: float = 1.0, score: float = 0.0) -> None:
+        self.ledger.succeed(self.ledger.admit(one, key), seconds, at, one.place(score))
 
     @property
     def blocks(self) -> list[Block]:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 
 from lockgate.boundary.manifest import Golden, Lineage, Manifest, Signature, Tensor
-from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Shadow
+from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Segmentation, Shadow
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.package import Engine, Package, package_of
 from lockgate.serving.gateway.plan import Packages, Plan, RoutePlan, make_plan
@@ -24,14 +24,16 @@ def package(digest: str) -> Package:
     return package_of(digest, Manifest("m", "onnx", (), signature, Golden({}, [], 0.0), lineage), Engine())
 
 
-def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
-    return Tally(route.model, arm.version, Revision(1, 1), judged=assigned)
+def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
+    return Tally(route.model, arm.version, Revision(1, 1), judged=assigned, segment=segment)
 
 
 def plan_of(packages: dict[str, Package], timeout: float) -> RoutePlan:
     arms = Arm(2, "b", Role.CANARY, 0.5), Arm(1, "a", Role.CHAMPION, 0.5), Arm(3, "none", Role.PINNED)
     rules = (Rule(values=("x",), header="x-team", version=2),)
-    table = RouteTable(Revision(1, 1), (Route("m", arms, "salt", rollout="r", rules=rules, timeout=timeout),))
+    segments = Segmentation("header:x-tier", ("gold",))
+    route = Route("m", arms, "salt", rollout="r", rules=rules, timeout=timeout, segments=segments)
+    table = RouteTable(Revision(1, 1), (route,))
     return make_plan(table, Packages(packages, {}), Plan(), new_tally).routes["m"]
 
 
@@ -51,6 +53,7 @@ def test_arms_are_the_same_arms_wherever_they_stand() -> None:
     assert canary.package.decoder is packages["b"].decoder
     assert seen.by_version[1].tally is before.champion.tally
     assert seen.by_version[1].aside is before.champion.aside
+    assert seen.by_version[1].by_segment["gold"] is before.champion.by_segment["gold"]
     assert (seen.weights, seen.salt, seen.judged, seen.split) == (before.weights, before.salt, before.judged, before.split)
 
 

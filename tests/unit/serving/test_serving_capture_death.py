@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.boundary.routes import Bins
 from lockgate.serving.capture.book import Book
 from lockgate.serving.capture.spool import Spool
 from tests.unit.serving.capture import REVISION, Desk, adopted, die, label, tally
@@ -44,6 +45,25 @@ def test_a_dead_workers_last_block_tells_what_no_other_told(tmp_path: Path, sent
     assert (last.shed, last.requests_lost, last.records_lost) == (1, 0, 0)
     assert cell.first_at == 13.0
     assert last.closed_at >= 14.0
+
+
+def test_a_dead_workers_last_block_keeps_segments_apart_and_scores_in_their_bins(tmp_path: Path) -> None:
+    """Entries that a block told of before are used again for what was in its hands: their old scores are nobody's."""
+    desk, bins = Desk(tmp_path), Bins(3, (0.2, 0.8))
+    gold, others = tally(segment="gold", bins=bins), tally(bins=bins)
+    for key in range(4):
+        desk.serve(gold, key, score=0.9)
+    asyncio.run(desk.flusher.flush())
+    desk.serve(gold, 5, score=0.1)
+    desk.serve(others, 6, score=0.8)
+    desk.serve(gold, 7, score=0.5)
+    desk.ledger.admit(gold, 8)
+    desk.ledger.fail(desk.ledger.admit(others, 9), "error", 3.0)
+    die(desk.spool)
+    first, last = adopted(tmp_path / "spool")
+    assert [(cell.segment, cell.bins_id, cell.bins) for cell in first.cells] == [("gold", 3, (0, 0, 4))]
+    assert [(cell.segment, cell.bins_id, cell.bins) for cell in last.cells] == [("gold", 3, (1, 1, 0)), ("", 3, (0, 0, 1))]
+    assert [cell.failures for cell in last.cells] == [{"aborted": 1}, {"error": 1}]
 
 
 def test_who_adopts_shows_in_its_figures_what_the_dead_one_had_not(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Shadow
+from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Segmentation, Shadow
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.ledger import Ledger
@@ -27,8 +27,8 @@ def package(name: str) -> Package:
     return cast("Package", name)
 
 
-def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
-    return Tally(route.model, arm.version, Revision(1, 1), judged=assigned)
+def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
+    return Tally(route.model, arm.version, Revision(1, 1), judged=assigned, segment=segment)
 
 
 def plan_of(
@@ -117,21 +117,24 @@ def test_the_unit_of_several_rows_is_their_common_value() -> None:
 def test_one_revision_has_one_tally_for_each_arm_however_often_it_is_planned(tmp_path: Path) -> None:
     ledger = Ledger("w", "i", Figures(), 0.0)
 
-    def tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
-        return ledger.tally(table.revision, route, arm, assigned=assigned)
+    def tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
+        return ledger.tally(table.revision, route, arm, assigned=assigned, segment=segment)
 
-    table = RouteTable(Revision(1, 1), (Route("m", (CANARY, CHAMPION), "salt", "header:x", "r"),))
+    segments = Segmentation("header:x-tier", ("gold", "lead"))
+    table = RouteTable(Revision(1, 1), (Route("m", (CANARY, CHAMPION), "salt", "header:x", "r", segments=segments),))
     packages = Packages({"b": package("b"), "c": package("c")}, {})
     first = make_plan(table, packages, Plan(), tally)
     second = make_plan(table, packages, first, tally)
     assert _tallies(first) == _tallies(second)
+    assert len(set(_tallies(first))) == 2 * 4
     table = RouteTable(Revision(1, 2), table.routes)
     assert not set(_tallies(first)) & set(_tallies(make_plan(table, packages, second, tally)))
 
 
 def _tallies(plan: Plan) -> list[int]:
     routes: list[RoutePlan] = list(plan.routes.values())
-    return [id(tally) for route in routes for arm in route.by_version.values() for tally in (arm.tally, arm.aside)]
+    arms = [arm for route in routes for arm in route.by_version.values()]
+    return [id(tally) for arm in arms for tally in (arm.tally, arm.aside, *arm.by_segment.values())]
 
 
 def ruled(*rules: Rule, ready: str = "bc") -> Plan:

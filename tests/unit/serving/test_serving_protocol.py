@@ -128,6 +128,12 @@ def test_two_labels_for_one_prediction_in_one_request_are_refused(count: int) ->
     assert [fault.path for fault in caught.value.faults] == [f"[{count + index}].prediction_id" for index in range(count)]
 
 
+def test_a_label_is_told_with_the_segment_that_its_prediction_id_names() -> None:
+    prediction = Prediction(version=1, revision=Revision(1, 1), key=7, score=0.5, answered_at=1.0, serial=2**32 - 1, segment=3)
+    body = json.dumps({"prediction_id": mint(b"k" * 32, "m", prediction), "label": 1}).encode()
+    assert [label.segment for label in labels.parse(body, b"k" * 32, "m", 0.0)] == [3]
+
+
 @pytest.mark.parametrize("body", [b"\x1f\x8b\x08", b"", b"{}x"])
 def test_a_compressed_body_is_told_from_a_broken_one(body: bytes) -> None:
     for encoding, status in (("gzip", 415), ("identity", 400), (None, 400)):

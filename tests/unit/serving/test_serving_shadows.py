@@ -56,8 +56,8 @@ class Stage:
         packages = Packages({"a": package("a", Engine())}, {"s": package("s", Engine(shadow=self.line), column)})
         table = RouteTable(REVISION, (route,))
 
-        def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Any:
-            return self.ledger.tally(REVISION, route, arm, assigned=assigned)
+        def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Any:
+            return self.ledger.tally(REVISION, route, arm, assigned=assigned, segment=segment)
 
         self.plan = make_plan(table, packages, Plan(), new_tally).routes["m"]
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lockgate.boundary.routes import OnFailure
 from lockgate.domain.events import Event
+from lockgate.domain.holds import HoldEnd, HoldState
 from lockgate.domain.models import RequestState, Stage, Vote
 from lockgate.domain.rollouts import Phase, Strategy
 from lockgate.domain.runs import RunStatus, StepStatus
@@ -96,15 +97,35 @@ class Request(Shape):
 
 
 class RampStep(Shape):
+    """shares: of a contest's arms, in their order; none of other rollouts."""
+
     epoch: int
     n: int
     weight: float
     at: datetime
+    shares: list[float]
 
 
 class Margin(Shape):
     ratio: float
     floor: float
+
+
+class Agreement(Shape):
+    at_least: float
+    threshold: float | None
+    tolerance: float
+
+
+class Segments(Shape):
+    by: str
+    values: list[str]
+    min_units: int
+
+
+class Predictions(Shape):
+    alpha: float
+    ratio: float
 
 
 class Judge(Shape):
@@ -116,6 +137,11 @@ class Judge(Shape):
     requests_per_unit: int
     min_units: int
     max_units: int
+    agreement: Agreement | None
+    objectives: dict[str, float]
+    segments: Segments | None
+    predictions: Predictions | None
+    router_alpha: float
 
 
 class Outcome(Shape):
@@ -129,7 +155,52 @@ class Outcome(Shape):
     enforced_at: datetime | None
 
 
+class StepApproval(Shape):
+    step: int
+    by: str
+    at: datetime
+    comment: str
+
+
+class Shown(Shape):
+    """What green answered to those who asked for it in a preview; failures are by kind, and among the requests."""
+
+    requests: int
+    failures: dict[str, int]
+
+
+class ContestFigures(Shape):
+    """trials, events: outcomes that the goal rate is made of, and goal events among them. low, high: the rate's interval, which
+    holds at all times and together with those of the other arms. best: the probability to be the best arm.
+    """
+
+    requests: int
+    units: int
+    trials: int
+    events: int
+    low: float
+    high: float
+    best: float
+    dropped: bool
+
+
+class ContestArm(Shape):
+    """weight: its share of units while the contest is under way."""
+
+    version: int
+    digest: str
+    weight: float
+    figures: ContestFigures
+
+
 class Rollout(Shape):
+    """steps: shares. yes: how many people must say yes to each of them; where it is shorter than steps, nobody to the others.
+
+    share: of units that a shadow is asked about. preview: seconds; null where a person switches. contestants: the arms of a
+    contest, the champion first; none of other rollouts. winner: the version that won it. differed: it was paused because it
+    predicts otherwise than the champion.
+    """
+
     id: str
     model: str
     environment: str
@@ -152,6 +223,15 @@ class Rollout(Shape):
     ramp: list[RampStep]
     outcome: Outcome | None
     rows: int
+    yes: list[int]
+    approvals: list[StepApproval]
+    share: float
+    preview: float | None
+    shown_at: datetime | None
+    shown: Shown
+    contestants: list[ContestArm]
+    winner: int | None
+    differed: bool
 
 
 class Arm(Shape):
@@ -185,9 +265,65 @@ class Series(Shape):
     rows: int
 
 
+class Pairs(Shape):
+    """A shadow's answers beside the champion's. differences: p50, p95, p99 of the scores' absolute difference, empty before the
+    first pair. only_shadow, only_champion: labels by which exactly one of the two had the judged event.
+    """
+
+    agreed: int
+    disagreed: int
+    differences: list[float]
+    only_shadow: int
+    only_champion: int
+
+
+class ArmFigures(Shape):
+    """exceeded: for each quantile, of `timed`. happened: labels whose judged event came about, of `labelled`."""
+
+    completed: int
+    failed: int
+    timed: int
+    exceeded: list[int]
+    labelled: int
+    happened: int
+
+
+class Hold(Shape):
+    """What a promotion leaves behind: `baseline` keeps `weight` of the units until `until`, or until it ended for another reason.
+
+    promoted, before: what both versions did meanwhile.
+    """
+
+    id: str
+    version: int
+    baseline: int
+    weight: float
+    since: datetime
+    until: datetime
+    state: HoldState
+    end: HoldEnd | None
+    ended_at: datetime | None
+    detail: str
+    promoted: ArmFigures
+    before: ArmFigures
+
+
+class Held(Shape):
+    """evidence: of harm after the promotion, as natural logarithms; `harm`, their sum, is an alarm at `bound`."""
+
+    hold: Hold
+    says: str
+    evidence: dict[str, float]
+    bound: float
+
+
 class RolloutInFull(Rollout):
+    """pairs: null where the version is no shadow. held: null where the promotion left nothing behind."""
+
     arms: dict[Literal["canary", "baseline"], Arm]
+    pairs: Pairs | None
     series: Series
+    held: Held | None
 
 
 class Step(Shape):
@@ -335,6 +471,10 @@ class Live(Shape):
     trial_share: float
     answers: Answers
     rules: list[LiveRule]
+    shadows: list[int]
+    held_back: int | None
+    held_share: float
+    held_until: datetime | None
 
 
 class Status(Shape):
@@ -367,6 +507,13 @@ class NewRollout(Body):
 
 class Reason(Body):
     reason: Comment = ""
+
+
+class Yes(Body):
+    """share: of the step that is meant, 0..1; a yes to it is none to another. Without it: whichever step is asked for."""
+
+    comment: Comment = ""
+    share: float | None = None
 
 
 class RollBack(Reason):

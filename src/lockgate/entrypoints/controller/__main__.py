@@ -12,6 +12,7 @@ from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.ids import new_id
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts, forget_workers
 from lockgate.usecases.hold_lease import hold_lease, release_lease
+from lockgate.usecases.pair_labels import pair_labels
 from lockgate.usecases.watch_model import watch_once
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
@@ -20,6 +21,7 @@ from lockgate.wiring.world import open_world
 LEASE = 3.0  # seconds: how long a stand-by waits after a leader's death
 ROLLOUTS_EVERY = 0.05
 WATCH_EVERY = 1.0
+PAIRS_EVERY = 0.5
 FORGET_EVERY = 600.0
 PAUSE_AFTER_ERROR = 1.0
 
@@ -38,6 +40,7 @@ def lead(home: Home, stopping: threading.Event) -> None:
     loops = (
         Loop("rollouts", ROLLOUTS_EVERY, lambda: advance_rollouts(world, judges)),
         Loop("watch", WATCH_EVERY, lambda: watch_once(world, records)),
+        Loop("pairs", PAIRS_EVERY, lambda: pair_labels(world, records)),
         Loop("forget", FORGET_EVERY, lambda: forget_workers(world)),
     )
     threads = [threading.Thread(target=loop.run, args=(world, holder, stopping), name=loop.name) for loop in loops]

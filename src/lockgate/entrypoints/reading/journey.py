@@ -14,9 +14,9 @@ from lockgate.domain.rollouts import Phase, Rollout
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.domain.verdicts import GateVerdict, JudgeVerdict, worst
 from lockgate.entrypoints.reading.live import Live
-from lockgate.entrypoints.reading.words import percent
+from lockgate.entrypoints.reading.words import standing
 from lockgate.ports.state import FINDINGS, ROLLOUTS, RUNS, VERSIONS, Reader
-from lockgate.stages.deliver.rollout import under_way, weight
+from lockgate.stages.deliver.rollout import under_way
 
 
 class Tone(StrEnum):
@@ -55,7 +55,9 @@ GATE_TONE = {
 }
 PHASE_TONE = {
     Phase.PREPARING: Tone.WAIT,
+    Phase.PREVIEW: Tone.ASK,
     Phase.PROGRESSING: Tone.WAIT,
+    Phase.AWAITING: Tone.ASK,
     Phase.PAUSED: Tone.ASK,
     Phase.HOLDING: Tone.ASK,
     Phase.PROMOTED: Tone.GOOD,
@@ -66,6 +68,8 @@ VERDICT_TONE = {
     JudgeVerdict.HARM: Tone.BAD,
     JudgeVerdict.WAIT: Tone.WAIT,
     JudgeVerdict.INCONCLUSIVE: Tone.ASK,
+    JudgeVerdict.WINNER: Tone.GOOD,
+    JudgeVerdict.ROUTER_FAULT: Tone.ASK,
 }
 
 
@@ -116,7 +120,8 @@ def _deliver(rollout: Rollout | None) -> Mark:
         return Mark("deliver", "no rollout yet", Tone.CALM)
     link = f"/rollouts/{rollout.id}"
     if under_way(rollout):
-        says = f"version {rollout.version} {rollout.phase.value} at {percent(weight(rollout))}"
+        where = "in preview" if rollout.phase is Phase.PREVIEW else f"{rollout.phase.value} {standing(rollout)}"
+        says = f"version {rollout.version} {where}"
         return Mark("deliver", says, PHASE_TONE[rollout.phase], rollout.started_at, link)
     return Mark("deliver", f"version {rollout.version} {rollout.phase.value}", PHASE_TONE[rollout.phase], rollout.ended_at, link)
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action
+from lockgate.domain.holds import Hold
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
 from lockgate.domain.projects import Answers, TrafficRule
 from lockgate.domain.rollouts import Rollout
-from lockgate.entrypoints.reading.words import enumerated
+from lockgate.entrypoints.reading.words import enumerated, moment
 from lockgate.kernel.quantities import format_duration
 from lockgate.ports.state import REQUESTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
-from lockgate.stages.deliver.routes import target
+from lockgate.stages.deliver.routes import shadows_among, target
+from lockgate.usecases.find_holds import holds_under_way
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of
 from lockgate.usecases.publish_routes import route_table
@@ -33,8 +35,10 @@ class LiveRule:
 class Live:
     """version: what stands in Production, None if nothing does. share: of units that it answers, 0..1.
 
-    on_trial, trial_share: the version of the rollout under way, and what it answers. answers: how, as the project file says.
-    rules: those of `answers`, and where they lead.
+    on_trial, trial_share: the version of the rollout under way, and what it answers. shadows: versions that are asked too, and
+    answer nobody; then `on_trial` is the first of them. answers: how, as the project file says.
+    rules: those of `answers`, and where they lead. held_back, held_share, held_until: the version before, which keeps a share
+    for a while after a promotion. challengers: in a contest all versions that share `trial_share`.
     """
 
     model: str
@@ -48,6 +52,11 @@ class Live:
     trial_share: float
     answers: Answers
     rules: tuple[LiveRule, ...]
+    shadows: tuple[int, ...] = ()
+    held_back: int | None = None
+    held_share: float = 0.0
+    held_until: datetime | None = None
+    challengers: tuple[int, ...] = ()
 
 
 def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
@@ -55,11 +64,24 @@ def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
     production = {one.model: one for one in tx.find(VERSIONS, stage=Stage.PRODUCTION.value)}
     staging = {one.model: one for one in tx.find(VERSIONS, stage=Stage.STAGING.value)}
     trials = trials_in_production(tx)
+    shadows = _shadows(tx)
+    holds = {one.model: one for one in holds_under_way(tx)}
     loaded = {route.model: {arm.version for arm in route.arms} for route in route_table(tx).routes}
-    return {
-        name: _live(tx, name, production.get(name), staging.get(name), trials.get(name), loaded.get(name, set()))
+    told = {
+        name: replace(
+            _live(tx, name, production.get(name), staging.get(name), trials.get(name), loaded.get(name, set())),
+            shadows=shadows.get(name, ()),
+        )
         for name in models
     }
+    return {name: _beside(one, holds[name]) if name in holds else one for name, one in told.items()}
+
+
+def _beside(live: Live, hold: Hold) -> Live:
+    """The champion beside the version that is held back; a hold whose champion is gone has no share."""
+    if live.version != hold.version:
+        return live
+    return replace(live, share=1.0 - hold.weight, held_back=hold.baseline, held_share=hold.weight, held_until=hold.until)
 
 
 def answering_clause(live: Live) -> str:
@@ -69,6 +91,17 @@ def answering_clause(live: Live) -> str:
     said += [f"timeout {format_duration(answers.timeout)}"] if answers.timeout != usual.timeout else []
     said += [f"redacts {enumerated(answers.redacted)}"] if answers.redacted else []
     return ", ".join(said + [_rule_clause(one) for one in live.rules])
+
+
+def trial_clause(live: Live) -> str:
+    """`version 2 at 5% (rollout-…)`, `versions 2 and 3 as shadows`; empty while nothing is on trial."""
+    if live.shadows:
+        named = enumerated([str(one) for one in live.shadows])
+        return f"versions {named} as shadows" if len(live.shadows) > 1 else f"version {named} as a shadow"
+    if live.challengers:
+        named = f"version{'s' * (len(live.challengers) > 1)} {enumerated([str(one) for one in live.challengers])}"
+        return f"{named} at {live.trial_share:.0%} ({live.rollout})"
+    return f"version {live.on_trial} at {live.trial_share:.0%} ({live.rollout})" if live.on_trial else ""
 
 
 def _rule_clause(one: LiveRule) -> str:
@@ -81,9 +114,24 @@ def _named(rule: TrafficRule) -> str:
     return f"version {rule.to}" if isinstance(rule.to, int) else "the version in Staging"
 
 
+def held_clause(live: Live) -> str:
+    """`version 1 keeps 5% until 2026-01-12 09:00:00 UTC`; empty while nothing is held back."""
+    if live.held_back is None or live.held_until is None:
+        return ""
+    return f"version {live.held_back} keeps {live.held_share:.0%} until {moment(live.held_until)}"
+
+
 def trials_in_production(tx: Reader) -> dict[str, Rollout]:
-    """By model, the rollout under way into production: there is at most one."""
-    return {one.model: one for one in rollouts_under_way(tx) if one.environment == PRODUCTION}
+    """By model, the rollout under way into production; of shadows beside each other the one that started first."""
+    coming = [one for one in rollouts_under_way(tx) if one.environment == PRODUCTION]
+    return {one.model: one for one in sorted(coming, key=lambda one: (one.started_at, one.id), reverse=True)}
+
+
+def _shadows(tx: Reader) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for one in shadows_among(rollouts_under_way(tx)):
+        found[one.model] = (*found.get(one.model, ()), one.version)
+    return found
 
 
 def waiting_requests(tx: Reader) -> list[TransitionRequest]:
@@ -114,6 +162,7 @@ def _live(
         on_trial=trial.version if trial else None,
         trial_share=share,
         answers=answers,
+        challengers=tuple(one.version for one in trial.contestants[1:] if not one.figures.dropped) if trial else (),
         rules=tuple(LiveRule(rule, target(rule, in_staging, loaded)) for rule in answers.rules),
     )
 

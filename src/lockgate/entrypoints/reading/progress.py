@@ -13,6 +13,7 @@ from threading import Lock
 from lockgate.boundary.histogram import merge
 from lockgate.domain.evidence import ArmObservation, JournalRow
 from lockgate.domain.verdicts import JudgeVerdict
+from lockgate.entrypoints.reading.pairs import PairTotals
 from lockgate.ports.state import JOURNAL, Reader
 
 MOST_POINTS = 400  # a series has at most twice as many: a chart is hardly wider in pixels
@@ -69,6 +70,7 @@ class Progress:
     canary: ArmTotals
     baseline: ArmTotals
     points: tuple[Point, ...]
+    pairs: PairTotals
 
     @property
     def requests(self) -> int:
@@ -87,6 +89,7 @@ class _Fold:
         self.rows = 0
         self.canary = ArmTotals()
         self.baseline = ArmTotals()
+        self.pairs = PairTotals()
         self.points: list[Point] = []
         self.last: Point | None = None
         self._stride = 1
@@ -96,6 +99,7 @@ class _Fold:
             for seen in row.observations:
                 self.canary.take(seen.canary)
                 self.baseline.take(seen.baseline)
+                self.pairs.take(seen)
             point = self._point(row)
             if point.turning or self.rows % self._stride == 0:
                 self.points.append(point)
@@ -119,13 +123,15 @@ class _Fold:
         points = self.points
         if self.last is not None and points[-1] is not self.last:
             points = [*points, self.last]
-        return Progress(self.rows, self.canary.copy(), self.baseline.copy(), tuple(points))
+        return Progress(self.rows, self.canary.copy(), self.baseline.copy(), tuple(points), self.pairs.copy())
 
 
 def evidence_at(row: JournalRow) -> dict[str, float]:
     """The journal holds evidence of safety by the margins of every step (`safe/METRIC@STEP`); what counts is the row's step."""
     here = f"@{max(row.step, 0)}"
-    return {name.removesuffix(here): value for name, value in row.evidence.items() if "@" not in name or name.endswith(here)}
+    safe = {name: value for name, value in row.evidence.items() if name.startswith("safe/")}
+    others = {name: value for name, value in row.evidence.items() if name not in safe}
+    return others | {name.removesuffix(here): value for name, value in safe.items() if name.endswith(here)}
 
 
 def latest_evidence(tx: Reader, rollout: str) -> dict[str, float]:

@@ -3,29 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from lockgate.domain.rollouts import Phase, Rollout
+from lockgate.domain.rollouts import Phase, Rollout, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
+from lockgate.kernel.quantities import format_share
 from lockgate.stages.deliver.judge.bounds import safe_bound
-from lockgate.stages.deliver.rollout import weight
+from lockgate.stages.deliver.rollout import asked_for, awaited_step, entering, met, preview_ends, said_yes, under_way, weight
 
 
 def status_line(rollout: Rollout, evidence: Mapping[str, float]) -> str:
     """One sentence. `evidence`: the latest, as in the journal."""
     version, share = f"Version {rollout.version}", f"{percent(weight(rollout))} of {units(rollout)}"
+    if rollout.strategy is Strategy.SHADOW and rollout.step >= 0 and under_way(rollout):
+        return _shadow(rollout, evidence)
+    if rollout.contestants and (said := _contest(rollout)):
+        return said
     match rollout.phase:
         case Phase.PREPARING:
             return f"{version} is being loaded by the workers; nobody meets it yet."
+        case Phase.PREVIEW:
+            return f"{version} answers those who ask for it and nobody else; {switch_clause(rollout)}."
         case Phase.PROGRESSING:
             return f"{version} takes {share}; {proven_clause(rollout, evidence)}."
+        case Phase.AWAITING:
+            return f"{version} takes {share} and is proven there; {yes_clause(rollout)}. The guard against harm goes on."
         case Phase.PAUSED:
             return f"{version} is paused at {share}; {proven_clause(rollout, evidence)}. The guard against harm goes on."
         case Phase.HOLDING:
-            return f"{version} is held at {share}: the evidence does not suffice. A person must resume, promote or abort it."
+            return f"{version} is held at {share}: {_why_held(rollout)}. A person must resume, promote or abort it."
         case Phase.PROMOTED:
             return _promoted(rollout)
         case Phase.ABORTED:
             return _aborted(rollout)
+
+
+def _why_held(rollout: Rollout) -> str:
+    fault = rollout.verdict is JudgeVerdict.ROUTER_FAULT
+    return "units do not meet it as declared" if fault else "the evidence does not suffice"
+
+
+def _shadow(rollout: Rollout, evidence: Mapping[str, float]) -> str:
+    asked = f"Version {rollout.version} is asked what version {rollout.baseline} is asked, {standing(rollout)}"
+    if rollout.phase is Phase.HOLDING:
+        return f"{asked}, and held: the evidence does not suffice. A person must resume, promote or abort it."
+    paused = " It is paused: harm still ends it, a proof does not promote it." if rollout.phase is Phase.PAUSED else ""
+    return f"{asked}; nobody gets its answers; {proven_clause(rollout, evidence)}.{paused}"
+
+
+def _contest(rollout: Rollout) -> str:
+    """Empty where a contest is like any other rollout."""
+    left = [str(one.version) for one in rollout.contestants[1:] if not one.figures.dropped]
+    named = f"Version{'s' * (len(left) > 1)} {enumerated(left)}"
+    if rollout.phase is Phase.PROMOTED:
+        won = " It won the contest." if rollout.winner else ""
+        return f"Version {entering(rollout)} serves {rollout.environment}, in place of version {rollout.baseline}.{won}"
+    if rollout.phase is Phase.ABORTED and rollout.winner == rollout.baseline:
+        return f"Version {rollout.baseline} won against its challengers and answers everybody."
+    if rollout.phase is Phase.ABORTED and not left:
+        return f"Every challenger did harm and was sent home; version {rollout.baseline} answers everybody."
+    if rollout.phase is Phase.PREPARING:
+        return f"{named} {'are' if len(left) > 1 else 'is'} being loaded by the workers; nobody meets them yet."
+    if rollout.phase is Phase.ABORTED or rollout.step < 0:
+        return ""
+    waits = {
+        Phase.PAUSED: " It is paused: harm still drops a version, no winner is promoted.",
+        Phase.HOLDING: " It is held: a person must resume, promote or abort it.",
+    }.get(rollout.phase, "")
+    share = f"{percent(weight(rollout))} of {units(rollout)}"
+    return f"{named} answer {share} beside version {rollout.baseline}; nobody has won yet.{waits}"
+
+
+def standing(rollout: Rollout) -> str:
+    """`at 25 %`; of a shadow `about 25 % of requests`."""
+    if rollout.strategy is Strategy.SHADOW:
+        return f"about {percent(met(rollout))} of {units(rollout)}"
+    return f"at {percent(weight(rollout))}"
 
 
 def proven_clause(rollout: Rollout, evidence: Mapping[str, float]) -> str:
@@ -44,6 +97,31 @@ def proven_metrics(rollout: Rollout, evidence: Mapping[str, float]) -> list[str]
     return [metric for metric in rollout.judge.metrics if evidence.get(f"safe/{metric}", 0.0) >= bound]
 
 
+def switch_clause(rollout: Rollout) -> str:
+    """`all are switched to it when a person says so`: of a rollout in its preview."""
+    ends = preview_ends(rollout)
+    when = f"at {moment(ends)}, or " if ends else ""
+    return f"all are switched to it {when}when a person says so"
+
+
+def yes_clause(rollout: Rollout) -> str:
+    """`ben said yes to its step of 25 %, 1 more must`: of a rollout that asks people."""
+    step = awaited_step(rollout)
+    if step is None:
+        return "nobody is asked for more"
+    missing, said, what = asked_for(rollout, step), said_yes(rollout, step), f"its step of {percent(rollout.steps[step])}"
+    if said:
+        return f"{enumerated(said)} said yes to {what}, {missing} more must"
+    return f"{missing} {'people' if missing > 1 else 'person'} must say yes to {what}"
+
+
+def approve_command(rollout: Rollout) -> str:
+    """What a person types to say yes to the step that is asked for, and to no other."""
+    step = awaited_step(rollout)
+    share = "" if step is None else f" --share {format_share(rollout.steps[step])}"
+    return f"lockgate rollout approve {rollout.id}{share}"
+
+
 def _promoted(rollout: Rollout) -> str:
     came = f"Version {rollout.version} serves {rollout.environment}"
     after = f", in place of version {rollout.baseline}" if rollout.baseline is not None else ", as its first version"
@@ -58,12 +136,19 @@ def _aborted(rollout: Rollout) -> str:
     outcome = rollout.outcome
     if outcome and outcome.verdict is JudgeVerdict.HARM:
         what = f" on {enumerated(outcome.metrics)}" if outcome.metrics else ""
+        if rollout.strategy is Strategy.SHADOW:
+            return f"Version {rollout.version} would do harm{what} and is asked no more; nobody got its answers, and {home}."
         return f"Version {rollout.version} did harm{what} and was sent home; {home}."
     return f"The rollout of version {rollout.version} was aborted; {home}."
 
 
 def units(rollout: Rollout) -> str:
     return "requests" if rollout.unit == "request" else "units"
+
+
+def moment(at: datetime) -> str:
+    """To the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def percent(share: float) -> str:

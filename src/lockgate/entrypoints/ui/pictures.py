@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgate.domain.rollouts import Phase, Rollout
+from lockgate.domain.rollouts import Phase, Rollout, Strategy
 from lockgate.domain.verdicts import GateResult
+from lockgate.stages.deliver.rollout import asked_for
 
 CHAMBER = 120.0  # width of one chamber, in the picture's units
 RISE = 18.0  # from one chamber's floor to the next
@@ -14,7 +15,10 @@ DEPTH = 30.0  # of the water in a full chamber
 
 @dataclass(frozen=True, slots=True)
 class Chamber:
-    """One step of the plan. state: passed | here | ahead | refused. Coordinates grow to the right and downwards."""
+    """One step of the plan. state: passed | here | ahead | refused. Coordinates grow to the right and downwards.
+
+    weight: 0 for a preview. needs: people who must still say yes before it begins.
+    """
 
     weight: float
     state: str
@@ -22,6 +26,7 @@ class Chamber:
     floor: float
     surface: float  # of the water; equals `floor` in an empty chamber
     sill: float  # top of the wall at its right
+    needs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +42,44 @@ class Flight:
 
 
 def flight(rollout: Rollout) -> Flight | None:
-    """None for a rollout without steps: there is no staircase to climb."""
-    if not rollout.steps:
+    """None for a rollout that does not come in by steps: there is no staircase to climb."""
+    weights = _levels(rollout)
+    if not weights:
         return None
-    weights = (*rollout.steps, 1.0)
     height = RISE * len(weights) + DEPTH + 26
     chambers = tuple(_chamber(rollout, index, weight, height) for index, weight in enumerate(weights))
     width = CHAMBER * (len(weights) + 1)
     return Flight(width, height, chambers, *_boat(chambers, height), sunk=rollout.phase is Phase.ABORTED)
 
 
+def _levels(rollout: Rollout) -> tuple[float, ...]:
+    if rollout.strategy is Strategy.BLUE_GREEN:
+        return 0.0, 1.0
+    return (*rollout.steps, 1.0) if rollout.steps else ()
+
+
 def _chamber(rollout: Rollout, index: int, weight: float, height: float) -> Chamber:
     floor = height - 6 - RISE * (index + 1)
     state = _state(rollout, index)
     surface = floor - DEPTH if state in ("passed", "here") else floor
-    return Chamber(weight, state, CHAMBER * (index + 1), floor, surface, floor - DEPTH - 10)
+    needs = asked_for(rollout, index) if state == "ahead" else 0
+    return Chamber(weight, state, CHAMBER * (index + 1), floor, surface, floor - DEPTH - 10, needs)
 
 
 def _state(rollout: Rollout, index: int) -> str:
+    place = _place(rollout)
+    if index != place:
+        return "passed" if index < place else "ahead"
+    return "refused" if rollout.phase is Phase.ABORTED else "here"
+
+
+def _place(rollout: Rollout) -> int:
+    """In which chamber the version is, or was when it was sent home; −1 below the first."""
     if rollout.phase is Phase.PROMOTED:
-        return "passed" if index < len(rollout.steps) else "here"
-    if rollout.phase is Phase.ABORTED:
-        return "passed" if index < rollout.step else "refused" if index == rollout.step else "ahead"
-    return "passed" if index < rollout.step else "here" if index == rollout.step else "ahead"
+        return len(_levels(rollout)) - 1
+    if rollout.strategy is Strategy.BLUE_GREEN:
+        return 0 if rollout.shown_at else -1
+    return rollout.step
 
 
 def _boat(chambers: tuple[Chamber, ...], height: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from lockgate.entrypoints.reading.desk import desk_of
-from lockgate.entrypoints.reading.words import enumerated, percent
+from lockgate.entrypoints.reading.words import enumerated, moment, percent
 from lockgate.kernel.digest import PREFIX, short
 from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import route_table
@@ -82,11 +82,6 @@ def age(context: Context, at: datetime) -> str:
     """`12 d`: how long ago; nothing beyond four weeks, where a date says more."""
     told = ago(context, at)
     return "0 s" if told == "just now" else told.removesuffix(" ago") if told.endswith(" ago") else ""
-
-
-def moment(at: datetime) -> str:
-    """To the second, in UTC: what a relative time carries as its title."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def number(value: float) -> str:

@@ -2,7 +2,8 @@
 
 One entry of 40 bytes for each request that a version was tried with. A store to the file is no system call, and it outlives the
 process: the kernel keeps the pages when their process is gone. Each entry says which unit, which tally, how far (free, admitted,
-succeeded, failed), and the sequence of the block that tells of it. The byte that says how far is always written last.
+succeeded, failed), the sequence of the block that tells of it, and what came of it: when, after how long, where its score fell.
+The byte that says how far is always written last; what else stands in an entry means nothing before it does.
 
 One rule decides what a dead worker's book still has to tell. Let D be its last durable block:
 
@@ -63,7 +64,7 @@ COUNTERS = (
     "segments_removed",
 )
 
-_MAGIC = b"lgbook01"
+_MAGIC = b"lgbook02"
 _HEAD = np.dtype(
     [
         ("magic", "S8"),
@@ -81,25 +82,26 @@ _ENTRY = np.dtype(
     [
         ("key", "=u8"),
         ("tally", "=u4"),
-        ("block", "=u4"),
+        ("delta", "=f4"),
         ("at", "=f8"),
         ("seconds", "=f8"),
-        ("delta", "=f4"),
+        ("block", "=u4"),
+        ("score", "u1"),
         ("kind", "u1"),
         ("pairing", "u1"),
         ("state", "u1"),
-        ("padding", "u1"),
     ]
 )
 _SIZE = _ENTRY.itemsize
-_STATE = 38
+_STATE = 39
 _MEANINGS = 4096  # bytes of the head
 _RING = _MEANINGS + meanings.SIZE
 
 _admitted = struct.Struct("=QI").pack_into
-_succeeded = struct.Struct("=Idd").pack_into
-_completed = struct.Struct("=IddfBB").pack_into
-_COMPLETION = 12  # where those two begin
+_succeeded = struct.Struct("=ddIB").pack_into
+_completed = struct.Struct("=fddIBBB").pack_into
+_SUCCESS = 16  # where the first of those two begins
+_COMPLETION = 12  # and the second
 _LARGEST = 1e38  # that fits into four bytes
 _kind = {kind: number for number, kind in enumerate(KINDS)}
 _position = {name: number for number, name in enumerate(COUNTERS)}
@@ -205,15 +207,15 @@ class Book:
         self._memory[entry + _STATE] = ADMITTED
         return entry
 
-    def succeed(self, entry: int, seconds: float, at: float) -> None:
-        """seconds: the runtime's time. at: Unix seconds."""
-        _succeeded(self._memory, entry + _COMPLETION, self._sequence, at, seconds)
+    def succeed(self, entry: int, seconds: float, at: float, score: int = 0) -> None:
+        """seconds: the runtime's time. at: Unix seconds. score: where it fell, as its tally says (Tally.place), 0..255."""
+        _succeeded(self._memory, entry + _SUCCESS, at, seconds, self._sequence, score)
         self._memory[entry + _STATE] = SUCCEEDED
         self._done.append(entry)
 
     def fail(self, entry: int, kind: str, at: float) -> None:
         """kind: one of KINDS; any other counts as the first of them."""
-        _completed(self._memory, entry + _COMPLETION, self._sequence, at, 0.0, 0.0, _kind.get(kind, 0), UNPAIRED)
+        _completed(self._memory, entry + _COMPLETION, 0.0, at, 0.0, self._sequence, 0, _kind.get(kind, 0), UNPAIRED)
         self._memory[entry + _STATE] = FAILED
         self._done.append(entry)
 
@@ -221,7 +223,7 @@ class Book:
         """A shadow's answer, compared with the one that was given. delta: the scores' absolute difference."""
         pairing = AGREED if agreed else DISAGREED
         delta = min(delta, _LARGEST)
-        _completed(self._memory, entry + _COMPLETION, self._sequence, at, seconds, delta, 0, pairing)
+        _completed(self._memory, entry + _COMPLETION, delta, at, seconds, self._sequence, 0, 0, pairing)
         self._memory[entry + _STATE] = SUCCEEDED
         self._done.append(entry)
 

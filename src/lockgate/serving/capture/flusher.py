@@ -145,10 +145,10 @@ class Flusher:
 
     def _bounded(self, closed: Closed) -> Closed:
         block = closed.block
-        if not block.cells or not self._spool.crowded:
+        if not (block.cells or block.aside) or not self._spool.crowded:
             return closed
         self._ledger.figures.count("cells_dropped", len(block.cells))
-        return closed._replace(block=msgspec.structs.replace(block, cells=(), cells_dropped=len(block.cells)))
+        return closed._replace(block=msgspec.structs.replace(block, cells=(), aside=(), cells_dropped=len(block.cells)))
 
     async def _kept(self, closed: Closed) -> bool:
         try:

@@ -12,6 +12,8 @@ from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.fold import Seen
 from lockgate.serving.capture.tally import Tally
 
+_TIMED = (Role.CHAMPION, Role.CANARY, Role.HELD_BACK)
+
 
 class Closed(NamedTuple):
     """A block that is not durable yet, and what it was made of."""
@@ -34,7 +36,7 @@ class Ledger:
         self.book.begin(now)
         self._worker = worker
         self._incarnation = incarnation
-        self._known: dict[tuple[str, int, bool, bool], Tally] = {}
+        self._known: dict[tuple[str, int, bool, bool, str], Tally] = {}
         self._revision = Revision()
         # Bound once: a call less for every request.
         self.admit = self.book.admit
@@ -43,14 +45,14 @@ class Ledger:
         self.paired = self.book.paired
         self.withdraw = self.book.withdraw
 
-    def tally(self, revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
-        """What an arm's answers under one revision are counted as: one tally, however often it is asked for."""
+    def tally(self, revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
+        """What an arm's answers under one revision in one segment are counted as: one tally, however often it is asked for."""
         if revision != self._revision:
             self._known = {}
             self._revision = revision
-        key = route.model, arm.version, assigned, isinstance(arm, Shadow)
+        key = route.model, arm.version, assigned, isinstance(arm, Shadow), segment
         if key not in self._known:
-            self._known[key] = _tally(revision, route, arm, assigned=assigned)
+            self._known[key] = _tally(revision, route, arm, segment, assigned=assigned)
         return self._known[key]
 
     def count(self, name: str, number: int = 1) -> None:
@@ -81,8 +83,9 @@ class Ledger:
         self.book.free(closed.cut)
 
 
-def _tally(revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
+def _tally(revision: Revision, route: Route, arm: Arm | Shadow, segment: str, *, assigned: bool) -> Tally:
     limits = _limits(route, arm) if assigned else ()
+    scored = assigned and not isinstance(arm, Shadow) and (route.bins is not None or route.rollout is not None)
     return Tally(
         route.model,
         arm.version,
@@ -93,10 +96,13 @@ def _tally(revision: Revision, route: Route, arm: Arm | Shadow, *, assigned: boo
         limits=limits,
         shadow=isinstance(arm, Shadow),
         redacted=route.redacted,
+        segment=segment,
+        scored=scored,
+        bins=route.bins if scored else None,
     )
 
 
 def _limits(route: Route, arm: Arm | Shadow) -> tuple[float, ...]:
-    if route.thresholds is None or isinstance(arm, Shadow) or arm.role not in (Role.CHAMPION, Role.CANARY):
+    if route.thresholds is None or isinstance(arm, Shadow) or arm.role not in _TIMED:
         return ()
-    return route.thresholds.canary if arm.role is Role.CANARY else route.thresholds.champion
+    return route.thresholds.canary if route.on_trial(arm) else route.thresholds.champion

@@ -7,7 +7,7 @@ from random import getrandbits
 from typing import NamedTuple
 
 from lockgate.boundary.selector import choose, unit_key
-from lockgate.serving.gateway.plan import ReadyArm, ReadyRule, RoutePlan
+from lockgate.serving.gateway.plan import ReadyArm, ReadyRule, ReadySegments, RoutePlan
 from lockgate.serving.protocol.requests import InferenceRequest, values_of
 
 Header = Callable[[str], str | None]
@@ -15,13 +15,14 @@ Header = Callable[[str], str | None]
 
 class Assignment(NamedTuple):
     """judged: the table assigned this unit to this arm, so what happens is evidence. chosen: the caller named the version, or a
-    rule did.
+    rule did. segment: the declared value that the request has; "" if it has none of them, or none are declared.
     """
 
     arm: ReadyArm
     key: int
     judged: bool
     chosen: bool = False
+    segment: str = ""
 
 
 def assign(plan: RoutePlan, header: Header, request: InferenceRequest) -> Assignment | None:
@@ -47,14 +48,26 @@ def assign(plan: RoutePlan, header: Header, request: InferenceRequest) -> Assign
     return _assigned(plan, champion, unit_key(plan.salt, unit))
 
 
+def in_segment(segments: ReadySegments, assignment: Assignment, header: Header, request: InferenceRequest) -> Assignment:
+    """The assignment, with the declared value that the request has."""
+    value = _value(segments, header, request)
+    segment = value if value is not None and value in segments.values else ""
+    return Assignment(assignment.arm, assignment.key, assignment.judged, assignment.chosen, segment)
+
+
 def _assigned(plan: RoutePlan, champion: ReadyArm, key: int) -> Assignment:
     arm = plan.arms[choose(key, plan.weights)] if plan.split else champion
     return Assignment(arm or champion, key, plan.judged)
 
 
 def _matches(rule: ReadyRule, header: Header, request: InferenceRequest) -> bool:
-    value = header(rule.header) if rule.header is not None else unit_of_rows(request, rule.field or "")
+    value = _value(rule, header, request)
     return value is not None and value in rule.values
+
+
+def _value(declared: ReadyRule | ReadySegments, header: Header, request: InferenceRequest) -> str | None:
+    """What a request has where rules and segments look: in a header, or in a field of all rows."""
+    return header(declared.header) if declared.header is not None else unit_of_rows(request, declared.field or "")
 
 
 def unit_of_rows(request: InferenceRequest, field: str) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
 from lockgate.serving.capture.tally import Tally
-from lockgate.serving.gateway.assignment import Assignment, Header, assign
+from lockgate.serving.gateway.assignment import Assignment, Header, assign, in_segment
 from lockgate.serving.gateway.plan import ReadyArm, RoutePlan
 from lockgate.serving.protocol.answers import Parameters
 from lockgate.serving.protocol.columns import Batch
@@ -27,7 +27,8 @@ class Attempt(msgspec.Struct, gc=False):
     """batch: None if the arm's signature refuses the request, and then `refusal` says why.
 
     named: the caller asked for the version by its number: no other may answer. first: the version that was assigned, and not the
-    champion in its place. entry: where the ledger keeps it, once admitted. size: bytes of the request's body.
+    champion in its place. entry: where the ledger keeps it, once admitted. size: bytes of the request's body. ids: of the answer,
+    once it is given.
     """
 
     plan: RoutePlan
@@ -41,6 +42,7 @@ class Attempt(msgspec.Struct, gc=False):
     first: bool = True
     entry: int = -1
     size: int = 0
+    ids: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, gc=False):
@@ -66,6 +68,9 @@ def prepare(plan: RoutePlan, version: int | None, header: Header, request: Infer
         return _silent(plan) if version is None else _not_loaded(plan, version)
     arm = assignment.arm
     tally = arm.tally if assignment.judged else arm.aside
+    if plan.segments is not None:
+        assignment = in_segment(plan.segments, assignment, header, request)
+        tally = arm.by_segment.get(assignment.segment, tally) if assignment.judged else tally
     try:
         batch = arm.package.decoder.decode(request)
     except InvalidInput as error:

@@ -106,7 +106,7 @@ class Describe:
         ]
 
     def _complete(self, plan: RoutePlan) -> bool:
-        weighted = [arm for arm in plan.route.arms if arm.weight > 0]
+        weighted = [arm for arm in plan.route.arms if arm.weight > 0 and arm.role is not Role.HELD_BACK]
         return bool(weighted) and all(arm.version in plan.by_version for arm in weighted)
 
     def _version_of(self, arm: Arm) -> dict[str, Any]:

@@ -205,12 +205,15 @@ class Inference:
 
     def _commit(self, attempt: Attempt, outcome: Outcome, ids: tuple[str, ...], at: float) -> None:
         """Count and record an answer."""
-        self._ledger.succeed(attempt.entry, outcome.seconds, at)
+        tally = attempt.tally
+        score = tally.place(outcome.scores[0]) if tally.scored else 0
+        self._ledger.succeed(attempt.entry, outcome.seconds, at, score)
         self._keep(attempt, outcome, ids, at)
         assignment = attempt.assignment
         if attempt.first and not assignment.judged and not assignment.chosen:
             self._ledger.count("unassigned")
-        if attempt.plan.shadows and not attempt.named:
+        if attempt.plan.shadows and attempt.arm is attempt.plan.champion and not attempt.named:
+            attempt.ids = ids
             self.shadows.answered(attempt, outcome, ids[0])
 
     def _next(self, attempt: Attempt, outcome: Outcome, at: float) -> Attempt | Answer:
@@ -231,7 +234,7 @@ class Inference:
     def keep_shadow(self, pair: Pair, at: float, scores: Sequence[float], failure: str | None) -> None:
         """Record what a shadow said, beside the answer that was given."""
         tally, batch = pair.shadow.tally, pair.attempt.batch
-        self._records.keep(tally, tally.revision, (), at, batch, scores, failure, pair=pair.prediction_id)
+        self._records.keep(tally, tally.revision, pair.attempt.ids, at, batch, scores, failure, pair=pair.prediction_id)
 
     def _prediction_ids(self, attempt: Attempt, outcome: Outcome, at: float) -> tuple[str, ...]:
         tally, serial = attempt.tally, self._serial
@@ -239,8 +242,8 @@ class Inference:
         mint = self._mints.get(tally.model)
         if mint is None:
             mint = self._mints[tally.model] = Mint(self._secret, tally.model)
-        version, key = attempt.arm.version, attempt.assignment.key
-        return tuple(mint(Prediction(version, revision, key, score, at, next(serial))) for score in outcome.scores)
+        version, key, segment = attempt.arm.version, attempt.assignment.key, _segment(attempt)
+        return tuple(mint(Prediction(version, revision, key, score, at, next(serial), segment)) for score in outcome.scores)
 
     def _rejected(self, error: InvalidInput) -> Answer:
         self._ledger.count("rejected")
@@ -253,3 +256,9 @@ def _judged(attempt: Attempt) -> bool:
 
 def _failure(outcome: Outcome) -> str | None:
     return None if outcome.failure is None else f"{outcome.failure}: {outcome.reason}"
+
+
+def _segment(attempt: Attempt) -> int:
+    """Its place among those that the route declares, from 1; 0 for none."""
+    declared, value = attempt.plan.route.segments, attempt.assignment.segment
+    return declared.values.index(value) + 1 if declared is not None and value else 0

@@ -14,12 +14,16 @@ from lockgate.serving.gateway.package import Package
 
 @dataclass(frozen=True, slots=True)
 class ReadyArm:
-    """A version that can answer. `tally` counts what the table assigned to it, `aside` everything else that it answered."""
+    """A version that can answer. `tally` counts what the table assigned to it, `aside` everything else that it answered.
+
+    by_segment: what counts in place of `tally` for requests in a declared segment.
+    """
 
     version: int
     package: Package
     tally: Tally
     aside: Tally
+    by_segment: Mapping[str, Tally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,18 @@ class ReadyRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadySegments:
+    values: frozenset[str]
+    header: str | None
+    field: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadyShadow:
     told: Shadow
     package: Package
     tally: Tally
+    by_segment: Mapping[str, Tally] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class RoutePlan:
     header: str | None
     field: str | None
     rules: tuple[ReadyRule, ...] = ()
+    segments: ReadySegments | None = None
     shadows: tuple[ReadyShadow, ...] = ()
     falls_back: bool = True
     timeout: float = 10.0
@@ -80,7 +93,7 @@ class Plan:
 
 
 class NewTally(Protocol):
-    def __call__(self, route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally: ...
+    def __call__(self, route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally: ...
 
 
 class Packages(NamedTuple):
@@ -106,7 +119,7 @@ def make_plan(table: RouteTable, packages: Packages, before: Plan, new_tally: Ne
         table=table,
         routes=routes,
         paths={f"/v2/models/{quote(model, safe='')}/infer": plan for model, plan in routes.items()},
-        ready=all(_complete(route, packages.arms) for route in table.routes),
+        ready=all(_answers(route, packages.arms) for route in table.routes),
     )
 
 
@@ -115,11 +128,16 @@ def _complete(route: Route, packages: Mapping[str, Package]) -> bool:
     return all(arm.digest in packages for arm in route.arms if arm.weight > 0)
 
 
+def _answers(route: Route, packages: Mapping[str, Package]) -> bool:
+    """The same, but for a held-back version: it is there to be compared with, and without it the champion answers."""
+    return all(arm.digest in packages for arm in route.arms if arm.weight > 0 and arm.role is not Role.HELD_BACK)
+
+
 def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_tally: NewTally, *, orphaned: bool) -> RoutePlan:
     arms = packages.arms
     ready = {arm.version: _ready_arm(route, arm, arms[arm.digest], new_tally) for arm in route.arms if arm.digest in arms}
     champion = _champion(route, ready, before.champion if before else None)
-    kind, _, name = route.unit.partition(":")
+    header, field = _place(route.unit)
     return RoutePlan(
         route=route,
         salt=route.salt,
@@ -129,11 +147,12 @@ def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_
         by_version=ready,
         judged=_complete(route, arms) and not orphaned,
         split=route.rollout is not None or sum(arm.weight > 0 for arm in route.arms) > 1,
-        header=name.lower() if kind == "header" else None,
-        field=name if kind == "field" else None,
+        header=header,
+        field=field,
         rules=tuple(_ready_rule(rule, ready) for rule in route.rules),
+        segments=ReadySegments(frozenset(route.segments.values), *_place(route.segments.by)) if route.segments else None,
         shadows=tuple(
-            ReadyShadow(shadow, packages.shadows[shadow.digest], new_tally(route, shadow, assigned=True))
+            _ready_shadow(route, shadow, packages.shadows[shadow.digest], new_tally)
             for shadow in route.shadows
             if shadow.digest in packages.shadows
         ),
@@ -142,17 +161,34 @@ def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_
     )
 
 
+def _place(declared: str) -> tuple[str | None, str | None]:
+    """The header, in small letters, or the field that «header:NAME» or «field:NAME» names."""
+    kind, _, name = declared.partition(":")
+    return name.lower() if kind == "header" else None, name if kind == "field" else None
+
+
 def _ready_rule(rule: Rule, ready: Mapping[int, ReadyArm]) -> ReadyRule:
     header = rule.header.lower() if rule.header is not None else None
     return ReadyRule(frozenset(rule.values), header, rule.field, ready.get(rule.version))
 
 
 def _ready_arm(route: Route, arm: Arm, package: Package, new_tally: NewTally) -> ReadyArm:
-    return ReadyArm(arm.version, package, new_tally(route, arm, assigned=True), new_tally(route, arm, assigned=False))
+    tally, aside = (new_tally(route, arm, assigned=assigned) for assigned in (True, False))
+    return ReadyArm(arm.version, package, tally, aside, _by_segment(route, arm, new_tally))
+
+
+def _ready_shadow(route: Route, shadow: Shadow, package: Package, new_tally: NewTally) -> ReadyShadow:
+    return ReadyShadow(shadow, package, new_tally(route, shadow, assigned=True), _by_segment(route, shadow, new_tally))
+
+
+def _by_segment(route: Route, arm: Arm | Shadow, new_tally: NewTally) -> dict[str, Tally]:
+    values = route.segments.values if route.segments is not None else ()
+    return {value: new_tally(route, arm, assigned=True, segment=value) for value in values}
 
 
 def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | None) -> ReadyArm | None:
-    """The table's champion; while it cannot answer, the one before it; then what is kept warm; the canary when all else fails.
+    """The table's champion; while it cannot answer, the one before it; then what is held back or kept warm; the canary when all
+    else fails.
 
     A pinned version never: it is not for this environment.
     """
@@ -162,4 +198,4 @@ def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | No
 
     if route.champion is None and not any(arm.weight > 0 for arm in route.arms):
         return None
-    return first(Role.CHAMPION) or before or first(Role.RETAINED) or first(Role.CANARY)
+    return first(Role.CHAMPION) or before or first(Role.HELD_BACK) or first(Role.RETAINED) or first(Role.CANARY)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from lockgate.boundary.acknowledgements import PackageState
+from lockgate.boundary.acknowledgements import PackageState, Readiness
 from lockgate.boundary.routes import Arm, Route, RouteTable, Shadow
 from lockgate.kernel.clock import Clock
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.plan import Packages, Plan, make_plan
 from lockgate.serving.gateway.shelf import Loader, Shelf
+
+_WORST = (Readiness.READY, Readiness.LOADING, Readiness.FAILED)  # last
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,11 @@ class Router:
 
     @property
     def packages(self) -> dict[str, PackageState]:
-        return self._shadows.states | self._shelf.states
+        """By digest. A package that is to answer and is asked as a shadow too has the worse of its two states."""
+        told = dict(self._shadows.states)
+        for digest, state in self._shelf.states.items():
+            told[digest] = max(told.get(digest, state), state, key=lambda one: _WORST.index(one.readiness))
+        return told
 
     def apply(self, table: RouteTable) -> None:
         """Route by a table from now on. A table that is not newer than the one in force is passed over."""
@@ -102,8 +108,8 @@ class Router:
     def _swap(self, table: RouteTable) -> None:
         revision = table.revision
 
-        def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool) -> Tally:
-            return self._ledger.tally(revision, route, arm, assigned=assigned)
+        def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
+            return self._ledger.tally(revision, route, arm, assigned=assigned, segment=segment)
 
         packages = Packages(self._shelf.ready, self._shadows.ready)
         self.plan = make_plan(table, packages, self.plan, new_tally, orphaned=self._orphaned)

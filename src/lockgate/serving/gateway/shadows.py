@@ -92,7 +92,8 @@ class Allowance:
 
     def refill(self, busy: float, seconds: float, *, crowded: bool = False) -> None:
         """busy: the share of a core that the loop took in these seconds, shadows included. crowded: there was always somebody
-        waiting, so there is nothing to spare even if the loop had less than a core: others compute on it too."""
+        waiting, so there is nothing to spare even if the loop had less than a core: others compute on it too.
+        """
         self._left -= self._used - self._taken * self._cost  # what it took beyond the guess is owed
         if self._taken:
             self._cost += _SMOOTHING * (self._used / self._taken - self._cost)
@@ -154,7 +155,8 @@ class Shadows:
             self._ledger.count("shadows_shed")
             return
         begun = self._clock.monotonic()
-        entry = self._ledger.admit(shadow.tally, attempt.assignment.key)
+        tally = shadow.by_segment.get(attempt.assignment.segment, shadow.tally)
+        entry = self._ledger.admit(tally, attempt.assignment.key)
         try:
             packed = wire.pack(self._feeds(shadow, attempt))
         except Invalid as error:

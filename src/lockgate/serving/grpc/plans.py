@@ -28,7 +28,8 @@ class Plans:
         def arm_of(arm: ReadyArm) -> ReadyArm:
             found = made.get(id(arm))
             if found is None:
-                found = made[id(arm)] = ReadyArm(arm.version, self._package(arm.package), arm.tally, arm.aside)
+                package = self._package(arm.package)
+                found = made[id(arm)] = ReadyArm(arm.version, package, arm.tally, arm.aside, arm.by_segment)
             return found
 
         return replace(

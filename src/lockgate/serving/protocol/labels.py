@@ -80,6 +80,7 @@ def _feedback(label: Label, secret: bytes, model: str, now: float) -> Feedback:
         label=value,
         at=_seconds(label.at, now),
         answered_at=prediction.answered_at,
+        segment=prediction.segment,
     )
 
 

@@ -142,7 +142,7 @@ class Desk:
         return self._admission.delay(len(self._waiting))
 
     def crowding(self) -> float:
-        """Since it was last asked: the share of small requests behind which another one waited already. Near 1: no time to spare."""
+        """Since it was last asked: the share of requests behind which another one waited. Near 1: no time to spare."""
         share = self._followed / max(1, self._handled)
         self._handled = self._followed = 0
         return share

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lockgate.domain.models import ModelVersion, RequestState, TransitionRequest, Vote
 from lockgate.domain.people import POLICY, Actor
 from lockgate.domain.projects import ApprovalPolicy
@@ -18,13 +20,20 @@ def check_may_decide(policy: ApprovalPolicy, request: TransitionRequest, version
         raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be decided")
     if any(decision.by == actor.name for decision in request.decisions):
         raise Conflict(f"{actor.name} has already decided request {request.id}")
-    if actor == POLICY:
-        return
-    excluded = {"requester": request.requester, "author": version.author}
+    if actor != POLICY:
+        check_not_excluded(policy, {"requester": request.requester, "author": version.author}, actor, f"request {request.id}")
+
+
+def check_not_excluded(policy: ApprovalPolicy, people: Mapping[str, str], actor: Actor, what: str) -> None:
+    """Let pass or raise. people: by role, those who may be excluded. what: is to be decided, as in `request request-1`.
+
+    Raises:
+        Refused: the policy excludes this person.
+    """
     for role in policy.excluded:
-        if excluded.get(role) == actor.name:
+        if people.get(role) == actor.name:
             raise Refused(
-                f"{actor.name} is the {role} of request {request.id} and may not decide it",
+                f"{actor.name} is the {role} of {what} and may not decide it",
                 hint="Ask somebody else, or change `approvals: not:` of the environment in lockgate.yaml.",
             )
 

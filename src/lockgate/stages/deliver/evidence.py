@@ -9,13 +9,14 @@ from lockgate.boundary import histogram
 from lockgate.boundary.observations import Cell, Feedback
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.evidence import ArmObservation, Observation
-from lockgate.domain.rollouts import Rollout
+from lockgate.domain.holds import Compared
+from lockgate.domain.rollouts import Rollout, Shown
 from lockgate.kernel.errors import Invalid
 from lockgate.stages.deliver.rollout import weight_at
 
 
-def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
-    """Observations by weight, in the order of the ramp. Cells and labels of other models and versions are passed over.
+def observations(rollout: Compared, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
+    """Observations by weight, in the order of the ramp, and by segment. What concerns other models and versions is passed over.
 
     So is what a shadow answered, which nobody got. A request that a killed worker had in its hands (`aborted`) is a failure like
     any other: whatever kinds there are, they are added up.
@@ -23,29 +24,43 @@ def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedb
     Requests that were compared with latency thresholds and requests that were not stay apart: the records of sticky units do not
     say which they are.
 
-    Before the first step the canary has no share: only the baseline's latencies are kept then, to set the thresholds by.
-    Whoever was seen at that time is a new unit to the rollout when it comes again.
+    Before the first step the canary has no share: only the baseline's latencies and scores are kept then, to set thresholds and
+    bins by. Whoever was seen at that time is a new unit to the rollout when it comes again.
 
     Raises:
         Invalid: cells that do not fit each other.
     """
-    gathered: dict[tuple[float, bool], _Both] = {}
+    gathered: dict[tuple[float, bool, str], _Both] = {}
+    declared = rollout.judge.segments.values if rollout.judge.segments else ()
     for cell in (one for one in cells if not one.shadow):
         if (arm := _arm(rollout, cell.model, cell.version)) and (share := weight_at(rollout, *_key(cell))) is not None:
-            both = gathered.setdefault((share, bool(cell.thresholds_id)), _Both())
-            both.add_cell(arm, cell, latency_only=share == 0.0)
+            segment = cell.segment if cell.segment in declared else ""
+            both = gathered.setdefault((share, bool(cell.thresholds_id), segment), _Both())
+            both.add_cell(arm, cell, before=share == 0.0, binned=rollout.judge.predictions is not None)
     for label in labels:
         share = weight_at(rollout, *_key(label))
         if (arm := _arm(rollout, label.model, label.version)) and share and rollout.judge.label_event is not None:
-            gathered.setdefault((share, True), _Both()).add_label(arm, label, rollout.judge.label_event)
-    return tuple(gathered[share, timed].observation(share) for share, timed in sorted(gathered))
+            segment = declared[label.segment - 1] if 0 < label.segment <= len(declared) else ""
+            gathered.setdefault((share, True, segment), _Both()).add_label(arm, label, rollout.judge.label_event)
+    return tuple(gathered[key].observation(key[0], key[2]) for key in sorted(gathered))
+
+
+def shown(rollout: Rollout, aside: Iterable[Cell]) -> Shown:
+    """What the rollout's version answered in its preview so far. aside: further cells of requests that chose their version."""
+    requests, failures = rollout.shown.requests, dict(rollout.shown.failures)
+    for cell in aside:
+        if (cell.model, cell.version) == (rollout.model, rollout.version) and not cell.shadow:
+            requests += cell.completed
+            for kind, count in cell.failures.items():
+                failures[kind] = failures.get(kind, 0) + count
+    return Shown(requests, failures)
 
 
 def _key(item: Cell | Feedback) -> tuple[int, int]:
     return item.revision.epoch, item.revision.n
 
 
-def _arm(rollout: Rollout, model: str, version: int) -> str | None:
+def _arm(rollout: Compared, model: str, version: int) -> str | None:
     if model != rollout.model:
         return None
     return {rollout.version: "canary", rollout.baseline: "baseline"}.get(version)
@@ -53,45 +68,52 @@ def _arm(rollout: Rollout, model: str, version: int) -> str | None:
 
 @dataclass
 class _Both:
-    """Both arms under one weight, while they are being added up."""
+    """Both arms under one weight and in one segment, while they are being added up."""
 
     arms: dict[str, ArmObservation] = field(default_factory=lambda: {"canary": ArmObservation(), "baseline": ArmObservation()})
+    until: float = 0.0
 
-    def add_cell(self, arm: str, cell: Cell, *, latency_only: bool) -> None:
-        before = self.arms[arm]
-        latency = _merged(before.latency, cell.latency)
-        if latency_only:
-            self.arms[arm] = replace(before, latency=latency)
-            return
-        timed = cell.completed if cell.thresholds_id else 0
-        self.arms[arm] = replace(
-            before,
-            completed=before.completed + cell.completed,
-            failed=before.failed + sum(cell.failures.values()),
-            timed=before.timed + timed,
-            exceeded=_added(before.exceeded, cell.exceeded) if timed else before.exceeded,
-            latency=latency,
-            units=before.units + tuple((unit.key, unit.bits) for unit in cell.units),
-        )
+    def add_cell(self, arm: str, cell: Cell, *, before: bool, binned: bool) -> None:
+        """before: the first step. binned: whether scores are of interest."""
+        self.until = max(self.until, cell.last_at)
+        had = self.arms[arm]
+        had = replace(had, latency=merged(had.latency, cell.latency))
+        if binned:
+            had = replace(had, scores=merged(had.scores, cell.scores))
+        if not before:
+            had = replace(counted(had, cell), bins=_added(had.bins, cell.bins, "bins") if binned else ())
+        self.arms[arm] = had
 
     def add_label(self, arm: str, label: Feedback, event: LabelEvent) -> None:
         before = self.arms[arm]
         happened = event.happened(label.score, label.label)
         self.arms[arm] = replace(before, labels=(*before.labels, (label.key, int(happened))))
 
-    def observation(self, share: float) -> Observation:
-        return Observation(share, self.arms["canary"], self.arms["baseline"])
+    def observation(self, share: float, segment: str) -> Observation:
+        return Observation(share, self.arms["canary"], self.arms["baseline"], segment=segment, until=self.until)
 
 
-def _merged(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+def counted(had: ArmObservation, cell: Cell) -> ArmObservation:
+    timed = cell.completed if cell.thresholds_id else 0
+    return replace(
+        had,
+        completed=had.completed + cell.completed,
+        failed=had.failed + sum(cell.failures.values()),
+        timed=had.timed + timed,
+        exceeded=_added(had.exceeded, cell.exceeded, "exceedances") if timed else had.exceeded,
+        units=had.units + tuple((unit.key, unit.bits) for unit in cell.units),
+    )
+
+
+def merged(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
     merged = dict(one)
     histogram.merge(merged, other)
     return merged
 
 
-def _added(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
-    if not one:
-        return tuple(other)
+def _added(one: Sequence[int], other: Sequence[int], what: str) -> tuple[int, ...]:
+    if not one or not other:
+        return tuple(one or other)
     if len(one) != len(other):
-        raise Invalid(f"cells with {len(one)} and with {len(other)} exceedances found, one for each quantile expected")
+        raise Invalid(f"cells with {len(one)} and with {len(other)} {what} found, as many in all cells of a rollout expected")
     return tuple(left + right for left, right in zip(one, other, strict=True))

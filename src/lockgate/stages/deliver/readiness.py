@@ -40,6 +40,14 @@ def readiness(workers: Iterable[Acknowledgement], digest: str, since: Revision) 
     return Readiness.LOADING, "no data plane worker is alive" if not states else ""
 
 
+def readiness_of_all(workers: Iterable[Acknowledgement], digests: Iterable[str], since: Revision) -> tuple[Readiness, str]:
+    """Of several packages: FAILED when one is, READY when all are."""
+    known = list(workers)
+    states = [readiness(known, digest, since) for digest in digests]
+    worst = (Readiness.FAILED, Readiness.LOADING, Readiness.READY)
+    return min(states, key=lambda state: worst.index(state[0]))
+
+
 def enforced_at(workers: Iterable[Acknowledgement], revision: Revision) -> float | None:
     """When the last live worker began to route by `revision` or a later table; None while one has not, or there is none."""
     known = list(workers)

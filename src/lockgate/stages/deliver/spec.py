@@ -5,23 +5,34 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
 from pydantic_core import PydanticKnownError
 
 from lockgate.boundary.routes import LabelEvent, OnFailure
 from lockgate.domain.environments import PRODUCTION, STAGING
 from lockgate.domain.projects import Answers, ApprovalPolicy, Environment, TrafficRule
-from lockgate.domain.rollouts import JudgePolicy, Margin, Plan, Strategy
+from lockgate.domain.rollouts import Agreement, JudgePolicy, Margin, Plan, Predictions, Segments, Strategy
 from lockgate.kernel.quantities import format_duration, format_share
+from lockgate.stages.deliver.contest_spec import ContestSpec
+from lockgate.stages.deliver.hold_back import LEAVES_BEHIND
 from lockgate.stages.fields import ListOf, Number, Probability, Seconds, Share, Spec
 
 _HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _FIELD = re.compile(r"\S{1,100}")
 _LONGEST = 600.0  # seconds that a caller may be kept waiting
+_MOST_HELD_BACK = 0.5
+_LONGEST_HELD = 52 * 7 * 86400.0  # seconds
+_LONGEST_PREVIEW = 28 * 86400.0  # seconds
+_SHARE: TypeAdapter[float] = TypeAdapter(Share)
 
-Metric = Literal["errors", "latency", "labels"]
+_MOST_SEGMENTS = 64
+_MARGIN = 5.0  # seconds that an answer may need, beside its time-out, to be told of
+
+Metric = Literal["agreement", "errors", "latency", "labels"]
+Margined = Literal["errors", "latency", "labels"]
+Rate = Literal["errors", "labels"]
 Role = Literal["requester", "author"]
 
 
@@ -32,19 +43,33 @@ def _unit(value: str) -> str:
     raise ValueError("request, header:NAME or field:NAME expected")
 
 
+def _part(value: str) -> str:
+    if value == "request":
+        raise ValueError("header:NAME or field:NAME expected")
+    return _unit(value)
+
+
 def _strategy(value: Any) -> Strategy:
     known = [strategy.value for strategy in Strategy]
     if value not in known:
-        raise ValueError(f"{' or '.join(known)} expected")
+        raise ValueError(f"{', '.join(known[:-1])} or {known[-1]} expected")
     return Strategy(value)
 
 
-def _steps(value: tuple[float, ...]) -> tuple[float, ...]:
-    for before, after in pairwise(value):
+def _step(value: Any, info: ValidationInfo) -> Any:
+    """A share alone is a step that nobody need approve."""
+    return value if isinstance(value, dict) else StepSpec(share=_SHARE.validate_python(value, context=info.context))
+
+
+def _steps(value: tuple[StepSpec, ...]) -> tuple[StepSpec, ...]:
+    shares = [step.share for step in value]
+    for before, after in pairwise(shares):
         if after <= before:
             raise ValueError(f"steps that grow expected, {format_share(after)} after {format_share(before)} found")
-    if value and not (value[0] > 0 and value[-1] < 1):
+    if shares and not (shares[0] > 0 and shares[-1] < 1):
         raise ValueError("steps above 0% and below 100% expected; after the last one the version is promoted")
+    if value and value[0].approvals:
+        raise ValueError(f"no approvals of the first step expected, {value[0].approvals} found: the request has the yes to it")
     return value
 
 
@@ -69,6 +94,24 @@ def _named(value: str) -> str:
 def _timeout(value: float) -> float:
     if not 0 < value <= _LONGEST:
         raise ValueError(f"more than 0s and at most {format_duration(_LONGEST)} expected")
+    return value
+
+
+def _preview(value: float) -> float:
+    if not 0 < value <= _LONGEST_PREVIEW:
+        raise ValueError(f"more than 0s and at most {format_duration(_LONGEST_PREVIEW)} expected; without it a person switches")
+    return value
+
+
+def _hold_back(value: float) -> float:
+    if not 0 < value <= _MOST_HELD_BACK:
+        raise ValueError(f"more than 0% and at most {format_share(_MOST_HELD_BACK)} expected; without it nothing is held back")
+    return value
+
+
+def _held(value: float) -> float:
+    if not 0 < value <= _LONGEST_HELD:
+        raise ValueError(f"more than 0s and at most {format_duration(_LONGEST_HELD)} expected")
     return value
 
 
@@ -97,11 +140,50 @@ class LabelsSpec(Spec):
     threshold: Number
 
 
+class AgreementSpec(Spec):
+    """Two scores agree on the same side of `threshold`, or when they differ by at most `tolerance`."""
+
+    at_least: Annotated[Share, Field(gt=0, lt=1)]
+    threshold: Number | None = None
+    tolerance: Annotated[Number, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _scores_are_compared_in_one_way(self) -> Self:
+        if (self.threshold is None) == (self.tolerance is None):
+            raise ValueError("either `threshold` or `tolerance` expected, which says when two scores agree")
+        return self
+
+    def agreement(self) -> Agreement:
+        if self.tolerance is None:
+            return Agreement(self.at_least, self.threshold)
+        return Agreement(self.at_least, tolerance=self.tolerance)
+
+
 class MarginSpec(Spec):
     """SAFE must refute: the canary's rate ≥ ratio × the champion's, and ≥ floor."""
 
     ratio: Annotated[Number, Field(gt=1)]
     floor: Share
+
+
+class SegmentsSpec(Spec):
+    """by: what tells a request's segment. values: those that make one, in the form in which JSON and headers spell them."""
+
+    by: Annotated[str, AfterValidator(_part)]
+    values: Annotated[
+        tuple[Annotated[str, BeforeValidator(_text)], ...],
+        Field(min_length=1, max_length=_MOST_SEGMENTS),
+        ListOf,
+        AfterValidator(_different),
+    ]
+    min_units: Annotated[int, Field(ge=0, le=1_000_000_000)] = 500
+
+
+class PredictionsSpec(Spec):
+    """When a canary that predicts otherwise pauses its rollout; see domain.rollouts.Predictions."""
+
+    alpha: Probability = 0.01
+    ratio: Annotated[Number, Field(ge=1, le=100)] = 1.25
 
 
 class JudgeSpec(Spec):
@@ -111,10 +193,15 @@ class JudgeSpec(Spec):
     beta: Probability = 0.05
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1), ListOf, AfterValidator(_different)] = ("errors", "latency")
     labels: LabelsSpec | None = None
-    margins: dict[Metric, MarginSpec] = Field(default_factory=dict)
+    agreement: AgreementSpec | None = None
+    margins: dict[Margined, MarginSpec] = Field(default_factory=dict)
     requests_per_unit: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     min_units: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     max_units: Annotated[int, Field(ge=1, le=1_000_000_000)] = 100_000
+    objectives: dict[Rate, Annotated[Share, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    segments: SegmentsSpec | None = None
+    predictions: PredictionsSpec | None = None
+    router_alpha: Probability = 0.001
 
     @model_validator(mode="after")
     def _units_leave_room(self) -> Self:
@@ -128,6 +215,21 @@ class JudgeSpec(Spec):
             raise ValueError("metrics name labels: `labels: {event: …, threshold: …}` expected, which says what is judged")
         return self
 
+    @model_validator(mode="after")
+    def _agreement_is_declared(self) -> Self:
+        if "agreement" in self.metrics and self.agreement is None:
+            raise ValueError("metrics name agreement: `agreement: {at_least: 95%, threshold: …}` expected, which says what it is")
+        return self
+
+    @model_validator(mode="after")
+    def _rates_are_judged(self) -> Self:
+        judged = [metric for metric in self.metrics if metric in get_args(Rate)]
+        if unjudged := [metric for metric in self.objectives if metric not in judged]:
+            raise ValueError(f"objectives of metrics expected, {unjudged[0]} found, which `metrics` does not name")
+        if self.segments is not None and not judged:
+            raise ValueError("`segments` found: errors or labels among the metrics expected, by which they are judged")
+        return self
+
     def policy(self) -> JudgePolicy:
         default = JudgePolicy()
         return JudgePolicy(
@@ -139,7 +241,17 @@ class JudgeSpec(Spec):
             requests_per_unit=self.requests_per_unit,
             min_units=self.min_units,
             max_units=self.max_units,
+            objectives=dict(self.objectives.items()),
+            segments=Segments(self.segments.by, tuple(self.segments.values), self.segments.min_units) if self.segments else None,
+            predictions=Predictions(self.predictions.alpha, self.predictions.ratio) if self.predictions else None,
+            router_alpha=self.router_alpha,
+            agreement=self.agreement.agreement() if self.agreement else None,
         )
+
+    def shadow(self) -> JudgePolicy:
+        """The same where the version is a shadow: by its agreement and its errors, unless something else is said."""
+        said = "metrics" in self.model_fields_set
+        return self.policy() if said else replace(self.policy(), metrics=("agreement", "errors"))
 
     @property
     def event(self) -> LabelEvent | None:
@@ -176,9 +288,19 @@ class RuleSpec(Spec):
         return TrafficRule(self.values, self.to, self.header, self.field)
 
 
+class StepSpec(Spec):
+    """approvals: how many people must say yes before the step begins, beside the proof of the one before."""
+
+    share: Share
+    approvals: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
 class EnvironmentSpec(Spec):
     strategy: Annotated[Strategy, BeforeValidator(_strategy)] = Strategy.REPLACE
-    steps: Annotated[tuple[Share, ...], ListOf, AfterValidator(_steps)] = ()
+    steps: Annotated[tuple[Annotated[StepSpec, BeforeValidator(_step)], ...], ListOf, AfterValidator(_steps)] = ()
+    preview: Annotated[Seconds, AfterValidator(_preview)] | None = None
+    share: Annotated[Share, Field(gt=0, le=1)] | None = None
+    contest: ContestSpec | None = None
     unit: Annotated[str, AfterValidator(_unit)] = "request"
     judge: JudgeSpec = JudgeSpec()
     approvals: ApprovalsSpec = ApprovalsSpec()
@@ -191,9 +313,77 @@ class EnvironmentSpec(Spec):
             raise ValueError(f"strategy {self.strategy.value} knows no steps: strategy canary expected, or none of them")
         return self
 
+    @model_validator(mode="after")
+    def _a_preview_belongs_to_blue_green(self) -> Self:
+        if self.preview is not None and self.strategy is not Strategy.BLUE_GREEN:
+            raise ValueError(f"strategy {self.strategy.value} knows no preview: strategy blue-green expected, or none of it")
+        return self
+
+    @model_validator(mode="after")
+    def _a_share_and_agreement_belong_to_a_shadow(self) -> Self:
+        if self.strategy is not Strategy.SHADOW:
+            for name, found in (("share", self.share), ("agreement", self.judge.agreement)):
+                if found is not None:
+                    raise ValueError(f"strategy {self.strategy.value} knows no {name}: strategy shadow expected, or none of it")
+        return self
+
+    @model_validator(mode="after")
+    def _a_shadow_is_judged_by_pairs(self) -> Self:
+        if self.strategy is Strategy.SHADOW:
+            _check_shadow(self.judge)
+        return self
+
+    @model_validator(mode="after")
+    def _a_contest_belongs_to_ab_and_bandit(self) -> Self:
+        contests = (Strategy.AB, Strategy.BANDIT)
+        if self.contest is not None and self.strategy not in contests:
+            raise ValueError(f"strategy {self.strategy.value} knows no contest: strategy ab or bandit expected, or none of it")
+        if self.strategy in contests:
+            _check_contest(self.strategy, self.contest or ContestSpec(), self.judge)
+        return self
+
+    @model_validator(mode="after")
+    def _predictions_are_compared_by_request(self) -> Self:
+        if self.judge.predictions is not None and self.unit != "request":
+            raise ValueError(f"unit {self.unit} found: `predictions` are compared by request only, unit request expected")
+        return self
+
     def environment(self) -> Environment:
-        plan = Plan(self.strategy, self.steps, self.unit, self.judge.policy())
+        shares, yes = tuple(step.share for step in self.steps), tuple(step.approvals or 0 for step in self.steps)
+        judge = self.judge.shadow() if self.strategy is Strategy.SHADOW else self.judge.policy()
+        share = self.share if self.share is not None else 1.0
+        plan = Plan(self.strategy, shares, self.unit, judge, yes=yes if any(yes) else (), preview=self.preview, share=share)
+        if self.strategy in (Strategy.AB, Strategy.BANDIT):
+            plan = replace(plan, contest=(self.contest or ContestSpec()).contest())
         return Environment(plan, ApprovalPolicy(self.approvals.need, tuple(self.approvals.excluded)))
+
+
+def _check_shadow(judge: JudgeSpec) -> None:
+    metrics = judge.shadow().metrics
+    if "latency" in metrics:
+        raise ValueError(
+            "strategy shadow: metrics of agreement, errors, labels expected; a shadow runs in a process of its own, with the"
+            " lowest priority, so its latency is reported and never judged"
+        )
+    if "agreement" in metrics and judge.agreement is None:
+        raise ValueError(
+            "strategy shadow: `judge: {agreement: {at_least: 95%, threshold: …}}` expected, or `metrics` without agreement"
+        )
+    if judge.objectives or judge.segments or judge.predictions:
+        raise ValueError("strategy shadow knows no objectives, segments or predictions: strategy canary expected, or none")
+
+
+def _check_contest(strategy: Strategy, contest: ContestSpec, judge: JudgeSpec) -> None:
+    if strategy is Strategy.AB and contest.of_a_bandit:
+        raise ValueError(f"strategy ab keeps its split: no {contest.of_a_bandit[0]} expected, or strategy bandit")
+    if unknown := [metric for metric in judge.metrics if metric not in ("errors", "latency")]:
+        raise ValueError(
+            f"strategy {strategy.value}: metrics of errors, latency expected, {unknown[0]} found; `goal` names the winner"
+        )
+    if judge.objectives or judge.segments or judge.predictions or judge.labels:
+        raise ValueError(
+            f"strategy {strategy.value} knows no objectives, segments, predictions and labels: `goal` names the winner"
+        )
 
 
 class ProductionSpec(EnvironmentSpec):
@@ -207,15 +397,48 @@ class ProductionSpec(EnvironmentSpec):
         AfterValidator(_different),
     ] = ()
     rules: Annotated[tuple[RuleSpec, ...], ListOf] = ()
+    hold_back: Annotated[Share, AfterValidator(_hold_back)] | None = None
+    held: Annotated[Seconds, AfterValidator(_held)] | None = None
+
+    @model_validator(mode="after")
+    def _what_is_held_back_is_compared(self) -> Self:
+        if self.hold_back is not None:
+            _check_hold_back(self.hold_back, self)
+        elif self.held is not None:
+            raise ValueError("held says how long something is held back: `hold_back: 5%` expected with it, or none of it")
+        return self
 
     def environment(self) -> Environment:
+        made = super().environment()
+        judge = replace(made.plan.judge, settled=self.timeout + _MARGIN)
         rules = tuple(one.rule() for one in self.rules)
-        return replace(super().environment(), answers=Answers(OnFailure(self.on_failure), self.timeout, self.redact, rules))
+        answers = Answers(OnFailure(self.on_failure), self.timeout, self.redact, rules)
+        plan = replace(made.plan, judge=judge, hold_back=self.hold_back or 0.0, held=self.held or made.plan.held)
+        return replace(made, plan=plan, answers=answers)
+
+
+def _check_hold_back(share: float, spec: EnvironmentSpec) -> None:
+    if spec.strategy not in LEAVES_BEHIND:
+        known = " or ".join(one.value for one in LEAVES_BEHIND)
+        raise ValueError(f"strategy {spec.strategy.value} knows no hold_back: strategy {known} expected, or none of it")
+    last = spec.steps[-1].share if spec.steps else 0.0
+    left = round(1 - last, 12)  # 1 − 0.9 is a little less than 0.1
+    if share > left:
+        said = f"the last step of {format_share(last)} leaves no more with the version before"
+        raise ValueError(f"hold_back of at most {format_share(left)} expected: {said}")
+    if spec.environment().plan.judge.metrics == ("agreement",):
+        raise ValueError("hold_back: errors or labels among the metrics expected; agreement needs a shadow, which has ended then")
 
 
 def _without_traffic(value: EnvironmentSpec) -> EnvironmentSpec:
     if value.strategy is Strategy.CANARY:
         raise ValueError("strategy replace expected: staging has no traffic of its own that a canary could be judged by")
+    if value.strategy is Strategy.BLUE_GREEN:
+        raise ValueError("strategy replace expected: staging has no traffic of its own that could be switched")
+    if value.strategy is Strategy.SHADOW:
+        raise ValueError("strategy replace expected: staging has no traffic of its own that a shadow could be asked about")
+    if value.strategy in (Strategy.AB, Strategy.BANDIT):
+        raise ValueError("strategy replace expected: staging has no traffic of its own that could be dealt out")
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from lockgate.domain.events import GENESIS, Action, chain_hash
 from lockgate.domain.findings import JobState
 from lockgate.domain.models import Stage
+from lockgate.domain.pairs import LabelledPair, Pairing, Sample, ShadowScore
 from lockgate.domain.runs import RunStatus, StepStatus
 from lockgate.kernel.errors import Conflict, Invalid
 from lockgate.ports import state as kinds
@@ -50,6 +51,8 @@ EXAMPLES: dict[Kind[Any], Any] = {
         observations=(a.observation(canary=a.arm_observation(units=((2**64 - 1, 3),), latency={7: 1})),),
         evidence={"harm/errors": -1.5},
     ),
+    kinds.HOLDS: a.hold(),
+    kinds.HOLD_ROWS: a.hold_row(evidence={"harm": -1.5}),
     kinds.ROUTES: PublishedRoutes(a.route_table()),
     kinds.WORKERS: Worker("w0-1", START.timestamp(), a.acknowledgement()),
     kinds.INBOX: Received("w0", "w0-1", 1, a.block(feedback=(a.feedback(),))),
@@ -58,6 +61,9 @@ EXAMPLES: dict[Kind[Any], Any] = {
     kinds.FINDINGS: a.finding(measured={"psi": 0.3}),
     kinds.TRIGGERS: a.trigger(),
     kinds.JOBS: a.job(params={"rate": 0.1}),
+    kinds.PAIRINGS: Pairing({"w0-1.seg": [40, 80]}, (Sample("rollout-1", 2, 10),)),
+    kinds.SHADOW_SCORES: ShadowScore("rollout-1", "prediction-1", 0.25),
+    kinds.LABELLED_PAIRS: LabelledPair("rollout-1", "prediction-1", 2**64 - 1, 0.25, 0.75, 1.0),
     kinds.WINDOWS: a.window(body={"seen": [1, 2.5, "x", None, True]}),
     kinds.LEASES: Lease("controller", "w0", 12.5),
 }

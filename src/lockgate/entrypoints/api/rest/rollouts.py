@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import isfinite
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 
 from lockgate.boundary.histogram import quantile
-from lockgate.domain.rollouts import Phase, Rollout, Signal
+from lockgate.domain.rollouts import Phase, Rollout, Signal, Strategy
 from lockgate.entrypoints.api import shapes
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
+from lockgate.entrypoints.api.route_watch import RouteWatch
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
+from lockgate.entrypoints.reading.held import held_after
 from lockgate.entrypoints.reading.progress import ArmTotals, Point, Progress
 from lockgate.ports.state import ROLLOUTS
 from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
+from lockgate.usecases.approve_step import approve_step
 from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.roll_back import roll_back
 from lockgate.usecases.start_rollout import start_rollout
 from lockgate.usecases.steer_rollout import steer
 
 router = APIRouter(prefix="/api/v1", tags=["rollouts"])
+
+
+def _watch_of(request: Request) -> RouteWatch:
+    return cast("RouteWatch", request.app.state.route_watch)
+
+
+Waking = Annotated[RouteWatch, Depends(_watch_of)]
 
 
 @router.get("/rollouts", response_model=shapes.Page[shapes.Rollout])
@@ -39,14 +49,18 @@ def start(desk: DeskHere, actor: ActorNamed, body: shapes.NewRollout) -> Any:
 
 @router.get("/rollouts/{id}")
 def rollout(desk: DeskHere, id: str) -> shapes.RolloutInFull:  # noqa: A002 - the path's own word
-    """With what each arm did and the evidence over time."""
+    """With what each arm did and the evidence over time, and with what its promotion left behind."""
     found, progress = _look(desk, id)
+    with desk.world.state.read() as tx:
+        after = held_after(tx, id)
+    held = shapes.Held.model_validate(after) if after else None
     shape = shapes.Rollout.model_validate(found)
     arms: dict[Literal["canary", "baseline"], shapes.Arm] = {
         "canary": _arm(found.version, progress.canary),
         "baseline": _arm(found.baseline, progress.baseline),
     }
-    return shapes.RolloutInFull(**shape.model_dump(), arms=arms, series=series_of(found, progress))
+    pairs, series = _pairs(found, progress), series_of(found, progress)
+    return shapes.RolloutInFull(**shape.model_dump(), arms=arms, pairs=pairs, series=series, held=held)
 
 
 @router.get("/rollouts/{id}/series")
@@ -55,23 +69,37 @@ def series(desk: DeskHere, id: str) -> shapes.Series:  # noqa: A002
     return series_of(*_look(desk, id))
 
 
+@router.post("/rollouts/{id}/approve", response_model=shapes.Rollout)
+def approve(desk: DeskHere, actor: ActorNamed, watch: Waking, id: str, body: shapes.Yes | None = None) -> Any:  # noqa: A002
+    """One person's yes to the step that is asked for. The one that completes the number begins it in the same transaction."""
+    given = body or shapes.Yes()
+    changed = approve_step(desk.world, id, actor, given.comment, given.share)
+    watch.look_now()
+    return changed
+
+
 @router.post("/rollouts/{id}/{signal}", response_model=shapes.Rollout)
 def give(
     desk: DeskHere,
     actor: ActorNamed,
+    watch: Waking,
     id: str,  # noqa: A002
     signal: Literal["pause", "resume", "promote", "abort"],
     body: shapes.Reason | None = None,
 ) -> Any:
-    """Pause stops the ramp, never the guard: harm still aborts."""
-    return steer(desk.world, id, Signal(signal), actor, body.reason if body else "")
+    """Pause stops the ramp, never the guard: harm still aborts. Workers that wait for a newer table are told at once."""
+    changed = steer(desk.world, id, Signal(signal), actor, body.reason if body else "")
+    watch.look_now()
+    return changed
 
 
 @router.post("/models/{model}/rollback", response_model=shapes.Rollout)
-def rollback(desk: DeskHere, actor: ActorNamed, model: str, body: shapes.RollBack | None = None) -> Any:
+def rollback(desk: DeskHere, actor: ActorNamed, watch: Waking, model: str, body: shapes.RollBack | None = None) -> Any:
     """End what is under way, or put the version that served before back into Production, at once."""
     asked = body or shapes.RollBack()
-    return roll_back(desk.world, model, actor, asked.reason, asked.to)
+    done = roll_back(desk.world, model, actor, asked.reason, asked.to)
+    watch.look_now()
+    return done
 
 
 def series_of(rollout: Rollout, progress: Progress) -> shapes.Series:
@@ -91,6 +119,19 @@ def series_of(rollout: Rollout, progress: Progress) -> shapes.Series:
 def _look(desk: Desk, rollout_id: str) -> tuple[Rollout, Progress]:
     with desk.world.state.read() as tx:
         return rollout_by(tx, rollout_id), desk.folds.progress(tx, rollout_id)
+
+
+def _pairs(rollout: Rollout, progress: Progress) -> shapes.Pairs | None:
+    if rollout.strategy is not Strategy.SHADOW:
+        return None
+    told = progress.pairs
+    return shapes.Pairs(
+        agreed=told.agreed,
+        disagreed=told.disagreed,
+        differences=list(told.differences()),
+        only_shadow=told.only_shadow,
+        only_champion=told.only_champion,
+    )
 
 
 def _metrics(points: Iterable[Point], prefix: str) -> list[str]:

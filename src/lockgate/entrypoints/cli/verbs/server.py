@@ -97,7 +97,7 @@ def _tls(given: Mapping[str, Any]) -> Tls | None:
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
-    from lockgate.entrypoints.reading.live import answering_clause, live_models, waiting_requests
+    from lockgate.entrypoints.reading.live import answering_clause, held_clause, live_models, trial_clause, waiting_requests
     from lockgate.ports.state import MODELS
     from lockgate.usecases.live_workers import live_workers
     from lockgate.usecases.publish_routes import route_table
@@ -118,7 +118,7 @@ def status(session: Session) -> None:
                 ago((now - one.since).total_seconds()) if one.since else "–",
                 one.by or "–",
                 one.staging or "–",
-                f"version {one.on_trial} at {one.trial_share:.0%} ({one.rollout})" if one.on_trial else "",
+                ", ".join(said for said in (trial_clause(one), held_clause(one)) if said),
                 ", ".join(request.id for request in waiting if request.model == one.model),
             )
             for one in told.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,16 +12,20 @@ from starlette.responses import Response
 
 from lockgate.boundary.histogram import quantile
 from lockgate.domain.events import Event
-from lockgate.domain.rollouts import Rollout
+from lockgate.domain.rollouts import Phase, Rollout, StepApproval, Strategy
+from lockgate.entrypoints.reading.beside import Line, pair_lines
+from lockgate.entrypoints.reading.contestants import goal_clause
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
+from lockgate.entrypoints.reading.held import Held, held_after
 from lockgate.entrypoints.reading.journey import PHASE_TONE, VERDICT_TONE
 from lockgate.entrypoints.reading.progress import ArmTotals, Progress
-from lockgate.entrypoints.reading.words import status_line
+from lockgate.entrypoints.reading.words import approve_command, status_line
 from lockgate.entrypoints.ui.pictures import flight, spread
 from lockgate.entrypoints.ui.render import render
 from lockgate.ports.state import Reader
 from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
-from lockgate.stages.deliver.rollout import under_way, weight
+from lockgate.stages.deliver.rollout import asked_for, awaited_step, has_judge, preview_ends, shares, under_way, weight
+from lockgate.stages.deliver.routes import PREVIEW_HEADER, PREVIEWED
 from lockgate.stats.confidence import rate_interval
 from lockgate.usecases.find_things import rollout_by
 
@@ -54,6 +59,25 @@ class Compared:
     baseline: Rate | None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The step that people are asked about. missing: how many must say yes beside those who said it."""
+
+    share: float
+    said: Sequence[StepApproval]
+    missing: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How to meet the version, and when all do. ends: None where a person switches."""
+
+    header: str
+    path: str
+    ends: datetime | None
+
+
 @router.get("/rollouts/{rollout_id}")
 def rollout(request: Request, desk: DeskHere, rollout_id: str) -> Response:
     return render(request, "rollout.html", **_context(desk, rollout_id))
@@ -63,7 +87,7 @@ def rollout(request: Request, desk: DeskHere, rollout_id: str) -> Response:
 def live(request: Request, desk: DeskHere, rollout_id: str, seen: str = "") -> Response:
     """What changes on the page of a rollout that runs; 204 while nothing has changed since `seen`."""
     with desk.world.state.read() as tx:
-        if seen == _tag(rollout_by(tx, rollout_id)):
+        if seen == _tag(rollout_by(tx, rollout_id), held_after(tx, rollout_id)):
             return Response(status_code=204)
     return render(request, "fragments/rollout.html", **_context(desk, rollout_id))
 
@@ -72,31 +96,63 @@ def _context(desk: Desk, rollout_id: str) -> dict[str, Any]:
     with desk.world.state.read() as tx:
         found = rollout_by(tx, rollout_id)
         progress = desk.folds.progress(tx, rollout_id)
-        events = _events(tx, found)
+        held = held_after(tx, rollout_id)
+        events = _events(tx, found, held)
     return {
         "rollout": found,
-        "tag": _tag(found),
+        "tag": _tag(found, held),
+        "held": held,
         "active": under_way(found),
         "weight": weight(found),
         "says": status_line(found, progress.evidence),
         "flight": flight(found),
+        "asked": _asked(found),
+        "preview": _preview(found),
         "progress": progress,
         "bounds": {"harm": harm_bound(found.judge), "safe": safe_bound(found.judge)},
         "compared": compared(found, progress),
+        "judged": has_judge(found),
+        "shadow": found.strategy is Strategy.SHADOW,
+        "pairs": _pairs(found, progress),
+        "contest": bool(found.contestants),
+        "goal": goal_clause(found),
+        "dealt": shares(found),
         "latency": _latency(progress),
         "events": events,
         "tones": {"phases": PHASE_TONE, "verdicts": VERDICT_TONE},
     }
 
 
-def _tag(rollout: Rollout) -> str:
+def _tag(rollout: Rollout, held: Held | None) -> str:
     """What the page depends on. The time at which the last worker followed comes some moments after the end."""
     enforced = rollout.outcome is not None and rollout.outcome.enforced_at is not None
-    return f"{rollout.phase.value}.{rollout.step}.{rollout.rows}.{len(rollout.ramp)}.{int(enforced)}"
+    said, shown, after = len(rollout.approvals), rollout.shown.requests, held.tag if held else ""
+    return f"{rollout.phase.value}.{rollout.step}.{rollout.rows}.{len(rollout.ramp)}.{int(enforced)}.{said}.{shown}.{after}"
 
 
-def _events(tx: Reader, rollout: Rollout) -> Sequence[Event]:
-    return tx.events(subject=rollout.id, newest_first=True, limit=_LISTED)
+def _asked(rollout: Rollout) -> Asked | None:
+    step = awaited_step(rollout)
+    if step is None:
+        return None
+    said = [one for one in rollout.approvals if one.step == step]
+    return Asked(rollout.steps[step], said, asked_for(rollout, step), approve_command(rollout))
+
+
+def _preview(rollout: Rollout) -> Preview | None:
+    if rollout.phase is not Phase.PREVIEW:
+        return None
+    path = f"/v2/models/{rollout.model}/versions/{rollout.version}/infer"
+    return Preview(f"{PREVIEW_HEADER}: {PREVIEWED}", path, preview_ends(rollout))
+
+
+def _pairs(rollout: Rollout, progress: Progress) -> list[Line]:
+    return list(pair_lines(rollout, progress.pairs)) if rollout.strategy is Strategy.SHADOW else []
+
+
+def _events(tx: Reader, rollout: Rollout, held: Held | None) -> Sequence[Event]:
+    """Its own, and those of what it left behind."""
+    after = tx.events(subject=held.hold.id, newest_first=True, limit=_LISTED) if held else []
+    return [*after, *tx.events(subject=rollout.id, newest_first=True, limit=_LISTED)]
 
 
 def compared(rollout: Rollout, progress: Progress) -> list[Compared]:

@@ -9,7 +9,21 @@ report(state, step).verdict
 
 from lockgate.stages.deliver.judge.fold import observe
 from lockgate.stages.deliver.judge.latency import thresholds
-from lockgate.stages.deliver.judge.report import Rate, Report, report
+from lockgate.stages.deliver.judge.predictions import Difference, edges
+from lockgate.stages.deliver.judge.report import SMALL_SEGMENTS, Rate, Report, report
+from lockgate.stages.deliver.judge.router import Assigned
 from lockgate.stages.deliver.judge.state import JudgeState, begin
 
-__all__ = ["JudgeState", "Rate", "Report", "begin", "observe", "report", "thresholds"]
+__all__ = [
+    "SMALL_SEGMENTS",
+    "Assigned",
+    "Difference",
+    "JudgeState",
+    "Rate",
+    "Report",
+    "begin",
+    "edges",
+    "observe",
+    "report",
+    "thresholds",
+]

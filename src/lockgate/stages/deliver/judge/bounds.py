@@ -13,3 +13,7 @@ def harm_bound(judge: JudgePolicy) -> float:
 
 def safe_bound(judge: JudgePolicy) -> float:
     return -log(judge.beta)
+
+
+def router_bound(judge: JudgePolicy) -> float:
+    return -log(judge.router_alpha)

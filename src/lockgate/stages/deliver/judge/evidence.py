@@ -5,21 +5,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.stages.deliver.judge.margins import floors, proven_quantiles, ratios
+from lockgate.stages.deliver.judge.margins import floors, objective_name, proven_quantiles, ratios, segment_name
 from lockgate.stages.deliver.judge.state import Family, JudgeState, families
 from lockgate.stages.deliver.judge.tally import Counts, Tally
-from lockgate.stats.absolute import log_e_below
+from lockgate.stats.absolute import log_e_above, log_e_below
 from lockgate.stats.combine import log_mean
 from lockgate.stats.odds import log_e_not_worse, log_e_worse
 
 
 def harm_evidence(state: JudgeState) -> dict[str, float]:
-    """By metric, log e-value against "the canary's rate is at most the baseline's"; latency averages over quantiles."""
+    """By name as in `harm_shares`, log e-values.
+
+    Metrics and segments against "the canary's rate is at most the baseline's"; latency averages over quantiles, a segment over
+    its metrics. Objectives against "the canary's rate is at most the limit".
+    """
     found = {}
     for family in families(state.policy):
-        logs = [float(log_e_worse(*_columns(state.tallies[event].first))) for event in family.events]
-        found[family.metric] = float(log_mean(logs))
+        found[family.metric] = _worse([state.tallies[event] for event in family.events])
+    for metric, limit in sorted(state.policy.objectives.items()):
+        tally = state.tallies[metric]
+        found[objective_name(metric)] = float(log_e_above(tally.canary_trials, tally.canary_events, limit))
+    if state.policy.segments:
+        for value, segment in state.segments.items():
+            found[segment_name(state.policy.segments, value)] = _worse(list(segment.tallies.values()))
     return found
+
+
+def _worse(tallies: list[Tally]) -> float:
+    return float(log_mean([float(log_e_worse(*_columns(tally.first))) for tally in tallies]))
 
 
 def safe_evidence(state: JudgeState) -> dict[str, NDArray[np.float64]]:

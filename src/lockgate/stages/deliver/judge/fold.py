@@ -10,8 +10,10 @@ from lockgate.boundary.observations import FAILED
 from lockgate.domain.evidence import ArmObservation, Observation
 from lockgate.kernel.errors import Conflict, Invalid
 from lockgate.stages.deliver.judge.ledger import Ledger, Taken, tally_of
-from lockgate.stages.deliver.judge.state import Family, JudgeState, Seen, families
-from lockgate.stages.deliver.judge.tally import Tally, counted
+from lockgate.stages.deliver.judge.router import Arrivals
+from lockgate.stages.deliver.judge.segments import Segment, SegmentLedgers
+from lockgate.stages.deliver.judge.state import Family, JudgeState, Ledgers, Seen, families
+from lockgate.stages.deliver.judge.tally import Tally, cell, counted
 
 Records: TypeAlias = tuple[tuple[int, int], ...]
 
@@ -36,6 +38,7 @@ def observe(state: JudgeState, observation: Observation) -> JudgeState:
     state = _warmed(state, observation.baseline)
     if 0 < observation.weight < 1:
         state = _evidence(state, observation)
+        state = _segment_evidence(state, observation)
     state.ledgers.folded += 1
     return replace(
         state,
@@ -51,9 +54,14 @@ def _check(state: JudgeState, observation: Observation) -> None:
             raise Invalid("the observation carries units, but the rollout's unit is the request", hint="begin with sticky=True")
         if arm.timed and len(arm.exceeded) != len(state.policy.quantiles):
             raise Invalid(f"the observation has {len(arm.exceeded)} exceedances, expected {len(state.policy.quantiles)}")
+        if arm.bins and len(arm.bins) != (expected := state.predictions.bins):
+            raise Invalid(f"the observation has answers in {len(arm.bins)} bins, expected {expected}")
 
 
 def _warmed(state: JudgeState, baseline: ArmObservation) -> JudgeState:
+    """What thresholds and bins are set by."""
+    if state.policy.predictions and baseline.scores:
+        state = replace(state, predictions=state.predictions.warmed(baseline.scores))
     if not baseline.latency or sum(state.warm_up.values()) >= state.policy.latency_warm_up:
         return state
     counts = dict(state.warm_up)
@@ -70,27 +78,60 @@ class _Arrived:
 
 
 def _evidence(state: JudgeState, observation: Observation) -> JudgeState:
-    arrived = _Arrived(_units(state, observation), _labelled(state, observation))
+    arrived = _arrived(state, state.ledgers, observation)
     tallies = dict(state.tallies)
     for family in families(state.policy):
         for event, tally in _added(state, family, observation, arrived).items():
             tallies[event] = tallies[event].plus(tally)
     seen = dict(state.seen)
     seen[observation.weight] = _plus(seen.get(observation.weight, Seen()), observation, arrived)
-    return replace(state, tallies=tallies, seen=seen, exposed_units=state.exposed_units + arrived.units[0].exposed)
+    return replace(
+        state,
+        tallies=tallies,
+        seen=seen,
+        arrivals=_arrivals(state, observation, *arrived.units),
+        predictions=state.predictions.plus(observation) if state.policy.predictions else state.predictions,
+        exposed_units=state.exposed_units + arrived.units[0].exposed,
+    )
 
 
-def _units(state: JudgeState, observation: Observation) -> tuple[Taken, Taken]:
+def _segment_evidence(state: JudgeState, observation: Observation) -> JudgeState:
+    """The same requests once more, as those of their segment."""
+    segment = state.segments.get(observation.segment)
+    if segment is None:
+        return state
+    arrived = _arrived(state, state.ledgers.segments[observation.segment], observation)
+    tallies = dict(segment.tallies)
+    for family in families(state.policy):
+        if family.metric in tallies:
+            tallies[family.metric] = tallies[family.metric].plus(_added(state, family, observation, arrived)[family.metric])
+    units = segment.units + sum(taken.new for taken in arrived.units)
+    return replace(state, segments={**state.segments, observation.segment: Segment(units, tallies)})
+
+
+def _arrivals(state: JudgeState, observation: Observation, canary: Taken, baseline: Taken) -> Arrivals:
+    if not observation.canary.completed + observation.baseline.completed:
+        return state.arrivals
+    new = cell(observation.weight, canary.new, baseline.new)
+    return state.arrivals.plus(new, observation.until, state.policy.settled)
+
+
+def _arrived(state: JudgeState, ledgers: Ledgers | SegmentLedgers, observation: Observation) -> _Arrived:
+    return _Arrived(_units(state, ledgers.units, observation), _labelled(state, ledgers.labels, observation))
+
+
+def _units(state: JudgeState, ledger: Ledger, observation: Observation) -> tuple[Taken, Taken]:
     canary, baseline = observation.canary, observation.baseline
     if not state.sticky:
-        return Taken(units=canary.completed, exposed=canary.completed), Taken(units=baseline.completed)
-    return _take(state.ledgers.units, observation.weight, canary.units, baseline.units)
+        n, m = canary.completed, baseline.completed
+        return Taken(new=n, units=n, exposed=n), Taken(new=m, units=m)
+    return _take(ledger, observation.weight, canary.units, baseline.units)
 
 
-def _labelled(state: JudgeState, observation: Observation) -> tuple[Taken, Taken]:
+def _labelled(state: JudgeState, ledger: Ledger, observation: Observation) -> tuple[Taken, Taken]:
     if "labels" not in state.policy.metrics:
         return Taken(), Taken()
-    return _take(state.ledgers.labels, observation.weight, observation.canary.labels, observation.baseline.labels)
+    return _take(ledger, observation.weight, observation.canary.labels, observation.baseline.labels)
 
 
 def _take(ledger: Ledger, weight: float, canary: Records, baseline: Records, family: Family | None = None) -> tuple[Taken, Taken]:

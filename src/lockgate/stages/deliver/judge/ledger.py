@@ -41,6 +41,7 @@ class Taken:
 
     first: list[int] = field(default_factory=list)  # bits that are new to their unit
     closed: list[tuple[int, float]] = field(default_factory=list)  # bits and odds weight of a window that closed
+    new: int = 0  # units seen for the first time
     units: int = 0  # seen under this weight or a larger one for the first time
     exposed: int = 0  # met the canary for the first time
 
@@ -59,6 +60,7 @@ class Ledger(msgspec.Struct):
             unit = units.get(key)
             if unit is None:
                 unit = units[key] = Unit(canary, weight, weight)
+                taken.new += 1
                 taken.units += 1
                 taken.exposed += canary
             elif weight != unit.high or canary is not unit.canary:

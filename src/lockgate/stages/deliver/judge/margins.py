@@ -1,20 +1,36 @@
-"""What each step must prove, and how the sureness is shared among the metrics."""
+"""What each step must prove, and how the sureness is shared among all that HARM is summed over."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.domain.rollouts import JudgePolicy
+from lockgate.domain.rollouts import JudgePolicy, Segments
 
 SHARES = {"errors": 0.4, "latency": 0.2, "labels": 0.2}
-"""Of alpha; what is left is for objectives and segments, and goes to the metrics present while there are none."""
+_OBJECTIVES = _SEGMENTS = 0.1
+"""Of alpha, for each metric, for all objectives together and for all segments together; what is not in use is shared out."""
 
 
-def harm_shares(policy: JudgePolicy) -> NDArray[np.float64]:
-    """The weights of the metrics' e-values in HARM's sum, in the order of `policy.metrics`; they add up to 1."""
-    shares = np.array([SHARES[metric] for metric in policy.metrics])
-    return np.asarray(shares / shares.sum())
+def objective_name(metric: str) -> str:
+    return f"objective.{metric}"
+
+
+def segment_name(segments: Segments, value: str) -> str:
+    """`segment.carrier=AA`"""
+    return f"segment.{segments.by.partition(':')[2]}={value}"
+
+
+def harm_shares(policy: JudgePolicy) -> dict[str, float]:
+    """The weights of the e-values in HARM's sum, by name: metrics, objectives, segments. They add up to 1."""
+    shares = {metric: SHARES[metric] for metric in policy.metrics}
+    for metric in sorted(policy.objectives):
+        shares[objective_name(metric)] = _OBJECTIVES / len(policy.objectives)
+    if policy.segments:
+        for value in policy.segments.values:
+            shares[segment_name(policy.segments, value)] = _SEGMENTS / len(policy.segments.values)
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
 
 
 def slack(policy: JudgePolicy, steps: int) -> NDArray[np.float64]:

@@ -27,8 +27,8 @@ class Tally:
 
     def plus(self, other: Tally) -> Tally:
         return Tally(
-            _added(self.first, other.first),
-            _added(self.outcomes, other.outcomes),
+            added(self.first, other.first),
+            added(self.outcomes, other.outcomes),
             self.canary_trials + other.canary_trials,
             self.canary_events + other.canary_events,
             self.baseline_trials + other.baseline_trials,
@@ -51,7 +51,7 @@ def cell(weight: float, canary_events: int, baseline_events: int) -> Counts:
     return {weight: (events, canary_events)} if events else {}
 
 
-def _added(some: Counts, more: Counts) -> Counts:
+def added(some: Counts, more: Counts) -> Counts:
     if not more:
         return some
     total = dict(some)

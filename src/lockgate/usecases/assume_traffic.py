@@ -1,0 +1,100 @@
+"""The traffic of a rehearsal, from what somebody says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.domain.rollouts import Plan
+from lockgate.kernel.errors import Invalid
+from lockgate.stages.deliver.journal import BY_REQUEST
+from lockgate.stages.deliver.rehearsal import Labels, Latency, Traffic, uneven
+
+TAIL = 4.0  # the 99 % quantile of the latency is so many times its median
+DAY = 86_400.0
+MOST_REQUESTS = 1e12  # of one run: counts stay exact
+
+REQUESTS_PER_SECOND = 20.0
+ERRORS = 0.01
+MEDIAN_LATENCY = 0.01  # seconds
+UNITS = 10_000
+LABEL_EVENTS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody said of the traffic; None: nothing. latency: the median, in seconds, as label_delay. hours: how long one run
+    is followed at most.
+    """
+
+    requests_per_second: float | None = None
+    hours: float | None = None
+    errors: float | None = None
+    latency: float | None = None
+    units: int | None = None
+    label_events: float | None = None
+    label_delay: float | None = None
+
+    def hours_for(self, labels: Labels | None) -> float:
+        """A day, from the first label on."""
+        return self.hours if self.hours is not None else 24.0 + (labels.delay / 3600 if labels else 0.0)
+
+    def latency_or(self, median: float) -> Latency:
+        median = median if self.latency is None else self.latency
+        return Latency.lognormal(median, TAIL * median)
+
+
+def assume_traffic(plan: Plan, asked: Asked) -> Traffic:
+    """Traffic as it was asked for; what was not said is 20 requests a second, 1 % of them failures, 10 ms, and where units are
+    sticky 10,000 of them; where labels are judged the event in 10 % of them, a day after the answer.
+
+    Raises:
+        Invalid: what was asked for does not fit the plan, or each other.
+    """
+    check_asked(plan, asked)
+    labels = None
+    if "labels" in plan.judge.metrics:
+        labels = Labels(_or(asked.label_events, LABEL_EVENTS), _or(asked.label_delay, DAY))
+    sticky = plan.unit != BY_REQUEST
+    return checked(
+        Traffic(
+            requests_per_second=_or(asked.requests_per_second, REQUESTS_PER_SECOND),
+            errors=_or(asked.errors, ERRORS),
+            latency=asked.latency_or(MEDIAN_LATENCY),
+            labels=labels,
+            activity=uneven(asked.units or UNITS) if sticky else (),
+            hours=asked.hours_for(labels),
+        )
+    )
+
+
+def check_asked(plan: Plan, asked: Asked) -> None:
+    """
+    Raises:
+        Invalid: it is about units or labels, and the plan knows none.
+    """  # noqa: D212 - there is nothing else to say
+    if asked.units is not None and plan.unit == BY_REQUEST:
+        hint = "Leave --units out, or name a unit that comes again: unit: header:NAME or field:NAME"
+        raise Invalid(f"{asked.units} units found, none expected: in this plan each request is a unit of its own", hint=hint)
+    if "labels" not in plan.judge.metrics and (asked.label_events is not None or asked.label_delay is not None):
+        hint = "Leave --label-events and --label-delay out, or add labels to judge: metrics"
+        raise Invalid(
+            f"something about labels found, nothing expected: the plan judges {', '.join(plan.judge.metrics)}", hint=hint
+        )
+
+
+def checked(traffic: Traffic) -> Traffic:
+    """
+    Raises:
+        Invalid: there is more of it than can be counted.
+    """  # noqa: D212 - there is nothing else to say
+    requests = traffic.requests_per_second * traffic.seconds
+    if requests > MOST_REQUESTS:
+        raise Invalid(
+            f"{requests:.3g} requests in {traffic.hours:g} h found, at most {MOST_REQUESTS:.0g} expected",
+            hint="Give a lower --requests-per-second or fewer --hours",
+        )
+    return traffic
+
+
+def _or(given: float | None, otherwise: float) -> float:
+    return otherwise if given is None else given
