@@ -7,6 +7,7 @@ import sys
 
 PARTS = (
     ["benchmarks.judge"],
+    ["benchmarks.guards"],
     ["benchmarks.serving", "--only", "bare", "lockgate", "--models", "flights", "--no-growth", "--name", "gateway"],
 )
 
