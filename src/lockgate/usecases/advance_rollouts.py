@@ -83,13 +83,13 @@ def advance_rollouts(world: World, judges: Judges) -> bool:
     try:
         with world.state.write() as tx:
             now = world.clock.now()  # only here: folding and waiting for the turn may have taken a while
-            taken = take_observations(tx)
+            taken = take_observations(tx).by_model()
             workers = live_workers(tx, now)
             holds = holds_under_way(tx)
             for one in rollouts_under_way(tx):
                 rollout = rollout_by(tx, one.id)  # the promotion of another one may have ended it a moment ago
                 if not rollout.ended_at:
-                    _tick(tx, rollout, taken, workers, judges, now)
+                    _tick(tx, rollout, taken[rollout.model], workers, judges, now)
             watch_promotions(tx, holds, taken, workers, judges.watches, now)
             _note_enforcement(tx, workers, now)
     except BaseException:

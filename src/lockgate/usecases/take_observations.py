@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lockgate.boundary.observations import Block, Cell, Feedback
 from lockgate.domain.findings import Label
 from lockgate.ports.state import CONSUMED, INBOX, LABELS, Consumed, Reader, Writer
 
+T = TypeVar("T", Cell, Feedback)
 MOST = 200  # blocks in one transaction: bounds how long others wait
 
 
@@ -24,6 +27,21 @@ class Taken:
     labels: tuple[Feedback, ...] = ()
     since: float = 0.0  # Unix seconds: when the first block was opened
     until: float = 0.0  # and when the last was closed
+
+    def by_model(self) -> defaultdict[str, Taken]:
+        """What concerns each model: with a hundred rollouts under way nobody looks through all of it a hundred times."""
+        parts = defaultdict(lambda: Taken(since=self.since, until=self.until))
+        cells, aside, labels = _grouped(self.cells), _grouped(self.aside), _grouped(self.labels)
+        for model in {*cells, *aside, *labels}:
+            parts[model] = Taken(tuple(cells[model]), tuple(aside[model]), tuple(labels[model]), self.since, self.until)
+        return parts
+
+
+def _grouped(items: Iterable[T]) -> defaultdict[str, list[T]]:
+    found: defaultdict[str, list[T]] = defaultdict(list)
+    for one in items:
+        found[one.model].append(one)
+    return found
 
 
 def anything_waits(tx: Reader) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -67,13 +67,22 @@ def look_is_due(tx: Reader, holds: Iterable[Hold], now: datetime) -> bool:
 
 
 def watch_promotions(
-    tx: Writer, holds: Iterable[Hold], taken: Taken, workers: list[Acknowledgement], watches: Watches, now: datetime
+    tx: Writer,
+    holds: Iterable[Hold],
+    taken: Mapping[str, Taken],
+    workers: list[Acknowledgement],
+    watches: Watches,
+    now: datetime,
 ) -> None:
-    """holds: as they stood before the rollouts took what was observed. What brought a promotion about is no evidence after it."""
+    """Compare what was promoted with what is held back.
+
+    holds: as they stood before the rollouts took what was observed: what brought a promotion about is no evidence of it. taken:
+    what concerns each model.
+    """
     for hold in holds:
         current = tx.get(HOLDS, hold.id)
         if current is not None and current.state is HoldState.HELD:
-            _tick(tx, current, taken, workers, watches, now)
+            _tick(tx, current, taken[current.model], workers, watches, now)
 
 
 def _tick(tx: Writer, hold: Hold, taken: Taken, workers: list[Acknowledgement], watches: Watches, now: datetime) -> None:

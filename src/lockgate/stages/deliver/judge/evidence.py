@@ -68,6 +68,8 @@ def _meaningful(logs: NDArray[np.float64], margins: NDArray[np.float64], tally: 
     fails in both arms) the comparison is no evidence. This only ever lowers an e-value, so it stays valid.
     """
     possible = margins * tally.baseline_rate < 1
+    if possible.all():
+        return logs
     lowered = np.full(logs.shape, -np.inf)
     for step in range(len(logs)):
         last = next((later for later in range(step, len(logs)) if possible[later]), None)
