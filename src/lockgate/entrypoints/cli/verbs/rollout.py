@@ -105,13 +105,19 @@ def _part(of: tuple[int, int]) -> str:
 
 
 def _state(one: Rollout) -> str:
-    from lockgate.stages.deliver.rollout import has_judge, met, weight
+    from lockgate.stages.deliver.rollout import has_judge
 
     silent = not has_judge(one) or (one.ended_at is not None and one.verdict is JudgeVerdict.WAIT)
     judged = "" if silent else f", judge says {one.verdict.value}"
-    shadow = one.strategy is Strategy.SHADOW
-    share = "" if one.ended_at else f" about {met(one):.0%}" if shadow else f" at {weight(one):.0%}"
-    return f"{one.phase.value}{share}{judged}"
+    return f"{one.phase.value}{_met(one)}{judged}"
+
+
+def _met(one: Rollout) -> str:
+    from lockgate.stages.deliver.rollout import met, weight
+
+    if one.ended_at or one.phase is Phase.PREVIEW:
+        return ""
+    return f" about {met(one):.0%}" if one.strategy is Strategy.SHADOW else f" at {weight(one):.0%}"
 
 
 def _waiting_for(session: Session, one: Rollout) -> str:
