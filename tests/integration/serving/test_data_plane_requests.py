@@ -275,3 +275,13 @@ def test_metrics_count_what_was_answered(plane: DataPlane) -> None:
     for _ in range(5):
         plane.infer(columns((1.0, "AA")), version=2)
     wait_for(lambda: answered() == before + 5, "the counter")
+
+
+def test_a_size_of_thousands_of_digits_costs_nobody_an_answer(plane: DataPlane) -> None:
+    """Python refuses to read such a number; what refused it in Granian's thread took the worker's HTTP with it."""
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", plane.port), timeout=10) as connection:
+            head = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {'0' * 4400}1\r\n\r\n"
+            connection.sendall(head.encode() + b"{")
+            assert connection.recv(100).split()[1].startswith(b"4")
+    assert plane.infer(columns((1.5, "AA"))).status == 200

@@ -91,6 +91,16 @@ def test_what_finds_no_room_in_memory_is_counted(tmp_path: Path) -> None:
     assert len(records_in(tmp_path)) == 3
 
 
+def test_a_record_that_cannot_be_encoded_costs_no_other(tmp_path: Path) -> None:
+    log = RecordLog(tmp_path, "i")
+    keep(log, 1)
+    keep(log, 10**30)  # JSON spells it, a record does not
+    keep(log, 2)
+    assert write(log) == Written(2, 1, 0)
+    log.close()
+    assert [record.inputs["x"] for record in records_in(tmp_path)] == [[1], [2]]
+
+
 def test_large_requests_fill_the_buffer_sooner(tmp_path: Path) -> None:
     log = RecordLog(tmp_path, "i", buffer=10_000)
     for _ in range(5):

@@ -111,6 +111,10 @@ def test_columns_of_many_types_become_the_arrays_of_the_signature(columns: Mappi
         ({"x": pa.array([1, 2], pa.timestamp("s"))}, "x", "Arrow type timestamp[s] found"),
         ({"s": pa.array(["a", "b"], pa.string_view())}, "s", "Arrow type string_view found"),
         ({"z": [1, 2]}, "z", "unknown input"),
+        ({"x": pa.nulls(2)}, "x", "row 0: null found"),
+        ({"x": pa.DictionaryArray.from_arrays([0, 0], pa.nulls(1))}, "x", "null found"),
+        ({"v": pa.DictionaryArray.from_arrays([0, 0], pa.array([[1.0, 2.0]]))}, "v", "a dictionary of lists found"),
+        ({"s": pa.DictionaryArray.from_arrays([0, 0], ["a" * (33 << 20)])}, "s", "stands for more than"),
     ],
 )
 def test_a_column_that_does_not_fit_is_named(change: dict[str, Any], field: str, message: str) -> None:

@@ -151,7 +151,8 @@ def test_at_saturation_shadows_get_a_twentieth_of_the_loop_and_below_it_what_is_
         for _ in range(40):  # a quarter of a second each
             taken = sum(allowance.take() for _ in range(5000))
             allowance.spent(taken * cost)
-            allowance.computed(taken * elsewhere)
+            for _ in range(taken):
+                allowance.computed(elsewhere)
             allowance.refill(min(1.0, busy_of_others + taken * cost / 0.25), 0.25, crowded=crowded)
             total += taken
         return total
@@ -162,6 +163,16 @@ def test_at_saturation_shadows_get_a_twentieth_of_the_loop_and_below_it_what_is_
     with_what_it_computes = asked(0.5, crowded=True, elsewhere=0.0009) * 0.001 / 10
     assert with_what_it_computes == pytest.approx(FLOOR, rel=0.5)  # the first guess of an offer's cost was too low
     assert asked(0.5, elsewhere=0.0009) == asked(0.5), "while there is room it may compute elsewhere"
+
+
+def test_what_offers_of_one_batch_took_together_is_no_debt_for_hours() -> None:
+    allowance = Allowance()
+    allowance.refill(1.0, 0.25, crowded=True)
+    for _ in range(32):
+        allowance.computed(1.0)  # each tells of the whole run
+    for _ in range(10):
+        allowance.refill(0.1, 0.25)
+    assert allowance.take()
 
 
 def test_callers_who_came_together_are_answered_before_a_shadow_is_asked() -> None:

@@ -232,7 +232,7 @@ def _framed(waiting: Sequence[_Fields | Record]) -> list[bytes]:
         if one is not before:  # under overload thousands are refused alike
             try:
                 framed = frame(one if isinstance(one, Record) else Pending(*one).record())
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
                 fault = error
                 continue
             before = one

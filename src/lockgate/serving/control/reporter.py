@@ -79,6 +79,11 @@ class Reporter(threading.Thread):
                     what = "control plane away" if isinstance(error, Unavailable) else "the disk refuses the spool"
                     log.warning(what, extra={"reason": str(error)})
                 self._stopping.wait(pause_after(failures, _LONGEST_PAUSE))
+            except Exception:  # what one folder holds must not keep all others from being told
+                failures += 1
+                if failures == 1:
+                    log.exception("report failed")
+                self._stopping.wait(pause_after(failures, _LONGEST_PAUSE))
             if last:
                 break
             if not failures:

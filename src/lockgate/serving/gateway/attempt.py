@@ -86,7 +86,10 @@ def fall_back(attempt: Attempt) -> Attempt | None:
     plan, champion = attempt.plan, attempt.plan.champion
     if attempt.named or not attempt.first or not plan.falls_back or champion is None or champion is attempt.arm:
         return None
-    batch = champion.package.decoder.decode(attempt.request)
+    try:
+        batch = champion.package.decoder.decode(attempt.request)
+    except InvalidInput:  # only the version that failed took such a request
+        return None
     return Attempt(plan, attempt.assignment, champion, champion.aside, attempt.request, batch, first=False, size=attempt.size)
 
 

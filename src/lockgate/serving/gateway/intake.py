@@ -8,7 +8,9 @@ from http import HTTPStatus
 from lockgate.serving.gateway.rsgi import HTTPProtocol, Scope
 from lockgate.serving.protocol.problems import Answer, problem
 
-LARGE = 256 << 10  # bytes from which a body counts against the room for large ones, and is solved in another thread
+LARGE = 256 << 10  # bytes from which a body is solved in another thread
+LONGEST_SIZE = 20  # digits of an announced size: Python refuses to read thousands of them
+COUNTED = 16 << 10  # bytes from which a body counts against the room: thousands of callers may send theirs at one time
 PATIENCE = 30.0  # seconds for one body to arrive
 _DISCARD = 64 << 20  # bytes of a body that is too large which are read and thrown away, so that its sender gets to see the answer
 
@@ -42,9 +44,9 @@ class Intake:
         self._reading[task] = asyncio.get_running_loop().time()
         try:
             announced = scope.headers.get("content-length")
-            if announced is None or not announced.isdigit():
+            if announced is None or not announced.isdigit() or len(announced) > LONGEST_SIZE:
                 return await self._collect(protocol)
-            if int(announced) < LARGE:
+            if int(announced) < COUNTED and int(announced) <= self._limit:
                 return await protocol()
             return await self._read_large(scope, protocol, int(announced))
         except asyncio.CancelledError:
@@ -55,7 +57,7 @@ class Intake:
             del self._reading[task]
 
     def release(self, body: bytes) -> None:
-        if len(body) >= LARGE:
+        if len(body) >= COUNTED:
             self._held -= len(body)
 
     def sweep(self) -> None:
@@ -82,7 +84,7 @@ class Intake:
         try:
             async for chunk in protocol:
                 content += chunk
-                if len(content) >= LARGE:
+                if len(content) >= COUNTED or len(content) > self._limit:
                     self._hold(len(content) - held, total=len(content))
                     held = len(content)
         except BaseException:  # as above

@@ -50,7 +50,7 @@ class Router:
         if self.applied_at is not None and table.revision <= self.plan.revision:
             return
         self.applied_at = self._clock.now().timestamp()
-        self._shelf.want(_most_needed_first(table))
+        self._shelf.want([*_most_needed_first(table), *self._champions()])
         self._shadows.want(shadow.digest for route in table.routes for shadow in route.shadows)
         self._swap(table)
         log.info("routes applied", extra={"revision": str(table.revision), "models": len(table.routes)})
@@ -113,7 +113,12 @@ class Router:
 
         packages = Packages(self._shelf.ready, self._shadows.ready)
         self.plan = make_plan(table, packages, self.plan, new_tally, orphaned=self._orphaned)
+        self._shelf.want([*_most_needed_first(table), *self._champions()])
         self._on_change()
+
+    def _champions(self) -> list[str]:
+        """Of the plan in force: one that the table names no more stands in until the next one can answer."""
+        return [plan.champion.package.digest for plan in self.plan.routes.values() if plan.champion is not None]
 
 
 def _most_needed_first(table: RouteTable) -> list[str]:

@@ -66,7 +66,7 @@ class Allowance:
         self._left = _BURST * FLOOR
         self._cost = _FIRST_GUESS
         self._taken = 0
-        self._used = 0.0
+        self._used = self._elsewhere = 0.0
         self._crowded = False
 
     @property
@@ -88,18 +88,19 @@ class Allowance:
     def computed(self, seconds: float) -> None:
         """What a shadow's own process took: it counts while the machine is busy, for it computes in the primary's place then."""
         if self._crowded:
-            self._used += seconds
+            self._elsewhere += seconds
 
     def refill(self, busy: float, seconds: float, *, crowded: bool = False) -> None:
         """busy: the share of a core that the loop took in these seconds, shadows included. crowded: there was always somebody
         waiting, so there is nothing to spare even if the loop had less than a core: others compute on it too.
         """
+        self._used += min(self._elsewhere, seconds)  # offers that shared a run each tell of all of it
         self._left -= self._used - self._taken * self._cost  # what it took beyond the guess is owed
         if self._taken:
             self._cost += _SMOOTHING * (self._used / self._taken - self._cost)
         share = FLOOR if crowded else max(FLOOR, SPARE - busy + self._used / max(seconds, 1e-9))
         self._left = min(self._left + share * seconds, _BURST * share)
-        self._taken, self._used, self._crowded = 0, 0.0, crowded
+        self._taken, self._used, self._elsewhere, self._crowded = 0, 0.0, 0.0, crowded
 
 
 class Shadows:

@@ -176,6 +176,8 @@ class Shelf:
             place.waking = None
         engine.inline, engine.remote = loaded.engine.inline, loaded.engine.remote
         engine.asked_at = self._clock.monotonic()
+        if self._places.get(digest) is not place:  # the table let go of it meanwhile
+            self._let_go(place)
         seconds = round(engine.asked_at - begun, 3)
         log.info("package awake", extra={"package": short(digest), "seconds": seconds})
 

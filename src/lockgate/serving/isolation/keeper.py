@@ -116,12 +116,14 @@ class Keeper:
     async def _run(self, want: Want) -> None:
         tell = partial(self._tell, want)
         errand = Hosting(want, self._shop, tell) if want.isolated else Examining(want, self._shop, tell)
-        try:
-            await errand.run()
-        except Exception as error:
-            # Nothing is expected here; a package must not bring the keeper of all others down.
-            log.exception("errand broke", extra={"digest": want.digest})
-            self._tell(want, Phase.FAILED, reason=f"{type(error).__name__}: {error}")
+        while True:
+            try:
+                return await errand.run()
+            except Exception as error:
+                # Expected is only what the system refuses for now. A package must not bring the keeper of all others down.
+                log.exception("errand broke", extra={"digest": want.digest})
+                self._tell(want, Phase.FAILED, reason=f"{type(error).__name__}: {error}")
+            await self._shop.pause(self._shop.settings.patience.longest_pause)
 
     def _tell(
         self, want: Want, phase: Phase, *, reason: str = "", socket: Path | None = None, report: Loaded | None = None

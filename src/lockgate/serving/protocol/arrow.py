@@ -22,6 +22,7 @@ STREAM = "application/vnd.apache.arrow.stream"
 ID_COLUMN = "prediction_id"
 _INSTALL = "Install it where the gateway runs: pip install 'lockgate[arrow]'"
 _DICTIONARY, _BATCH = 2, 3  # kinds of messages
+_MOST_WRITTEN_OUT = 64 << 20  # characters of all elements of a dictionary, each as often as it is named
 
 
 def installed() -> bool:
@@ -77,6 +78,13 @@ def _columns(pa: Any, table: Any) -> dict[str, Any]:
 
 
 def _whole(pa: Any, column: Any) -> Any:
+    """One array of a column's pieces.
+
+    Raises:
+        ValueError: it is a column of nulls: any number of them in no bytes, so nothing may be made of it.
+    """
+    if pa.types.is_null(column.type):
+        raise ValueError("row 0: null found")
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
@@ -89,6 +97,8 @@ def _cells(pa: Any, array: Any) -> Any:
         ValueError: it has a null, or its type is not read here.
     """
     kind = array.type
+    if pa.types.is_null(kind):
+        raise ValueError("row 0: null found")
     if array.null_count:
         raise ValueError(f"row {array.is_null().index(True).as_py()}: null found")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
@@ -96,8 +106,12 @@ def _cells(pa: Any, array: Any) -> Any:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return array.to_pylist()
     if pa.types.is_dictionary(kind):
-        values = _cells(pa, array.dictionary)
-        return [values[index] for index in array.indices.to_pylist()]
+        if pa.types.is_nested(kind.value_type):
+            raise ValueError("a dictionary of lists found; numbers, booleans, strings and binaries in one are read")
+        values, indices = _cells(pa, array.dictionary), array.indices.to_numpy()
+        if isinstance(values, list) and int(np.array([*map(len, values)], np.int64)[indices].sum()) > _MOST_WRITTEN_OUT:
+            raise ValueError(f"a dictionary that stands for more than {_MOST_WRITTEN_OUT} characters found")
+        return [values[index] for index in indices.tolist()]
     if isinstance(array, pa.FixedShapeTensorArray):
         return array.to_numpy_ndarray()
     if pa.types.is_fixed_size_list(kind) and kind.list_size > 0:

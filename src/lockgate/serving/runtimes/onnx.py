@@ -21,6 +21,7 @@ from lockgate.serving.runtimes.model import Array, RuntimeFailure
 from lockgate.serving.runtimes.package import Files
 
 _SUFFIX = ".onnx"
+_NOWHERE = Path("/nonexistent")  # else external data are looked for in the current folder, where the home lies
 _SILENT = 4  # what goes wrong is raised, counted and recorded; the library need not print it as well
 
 
@@ -70,8 +71,8 @@ class OnnxModel:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = _SILENT
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(weights or _NOWHERE))
         if weights is not None:
-            options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(weights))
             options.add_session_config_entry("session.disable_prepacking", "1")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +31,9 @@ class Gauge:
         self._file = (folder / f"{worker}.load").open("wb", buffering=0)
 
     def write(self, load: Load) -> None:
-        self._file.seek(0)
-        self._file.write(_FORM.pack(*load))
+        with suppress(OSError):  # a word that is missing harms nobody
+            self._file.seek(0)
+            self._file.write(_FORM.pack(*load))
 
     def close(self) -> None:
         self._file.close()

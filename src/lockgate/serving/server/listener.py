@@ -15,6 +15,7 @@ import logging
 import os
 import resource
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
@@ -28,6 +29,7 @@ from granian.server.embed import Server
 
 from lockgate.boundary.exposure import Tls
 from lockgate.serving.gateway.admission import Admission, stale
+from lockgate.serving.gateway.intake import COUNTED, LONGEST_SIZE
 from lockgate.serving.gateway.rsgi import Body, HTTPProtocol, Scope, Watcher
 from lockgate.serving.protocol.problems import Answer, problem
 from lockgate.serving.server.exposing import granian_options
@@ -37,6 +39,7 @@ CONNECTIONS = 16_384  # at a time: those that are silent cost some kilobytes eac
 BODY_PATIENCE = 30.0  # seconds for a small body to arrive
 _OTHER_FILES = 256  # that a worker has open beside its connections
 _CLOSE = ("connection", "close")
+_MOST_MIDDLING = 256  # bodies from 16 KB on that may be awaited at a time: with them wait at most 64 MB
 _SHED = problem(
     HTTPStatus.TOO_MANY_REQUESTS, "more requests wait here than can be answered in time", headers=[("retry-after", "1")]
 )
@@ -148,14 +151,24 @@ class Desk:
         return share
 
     def take(self, loop: asyncio.AbstractEventLoop, context: Any, watcher: Watcher) -> None:
-        """In Granian's thread. A refusal is given at once: under overload it must cost as little as can be."""
+        """In Granian's thread, which takes no request any more once an exception has left this function."""
+        try:
+            self._take(loop, context, watcher)
+        except Exception as error:  # noqa: BLE001 - see _fault
+            self._waiting.pop(watcher, None)
+            with suppress(ProtocolClosed, ProtocolError):
+                self._reply(watcher, watcher.scope, _fault(watcher, error), monotonic(), 0)
+
+    def _take(self, loop: asyncio.AbstractEventLoop, context: Any, watcher: Watcher) -> None:
+        """A refusal is given at once: under overload it must cost as little as can be."""
         scope = watcher.scope
         size = scope.headers.get("content-length")
         now = monotonic()
-        if size is None or not size.isdigit() or int(size) > self._small:
+        if size is None or len(size) > LONGEST_SIZE or not size.isdigit() or int(size) > self._small:
             loop.call_soon_threadsafe(self._begin, watcher, now, context=context)
             return
-        if self._admission.full(len(self._waiting), scope.path):
+        crowd = int(size) >= COUNTED and len(self._waiting) >= _MOST_MIDDLING
+        if crowd or self._admission.full(len(self._waiting), scope.path):
             self._reply(watcher, scope, _SHED, now, 0)
             return
         self._waiting[watcher] = now
@@ -177,7 +190,8 @@ class Desk:
         begun = monotonic()
         try:
             content = body.result()
-        except (ProtocolClosed, ProtocolError):
+        except (ProtocolClosed, ProtocolError) as error:
+            error.__traceback__ = None  # the body keeps the error, which would keep this frame, which keeps the body: for ever
             watcher.done()  # the caller went away in the middle of its request
             return
         try:
@@ -189,7 +203,7 @@ class Desk:
         else:
             self._start(watcher, since, len(content), cast("Coroutine[Any, Any, Answer]", answering))
         self._handled += 1
-        self._followed += bool(self._waiting)
+        self._followed += len(self._waiting) > self._admission.stale
         self._admission.done(begun, monotonic())
 
     def _begin(self, watcher: Watcher, since: float) -> None:

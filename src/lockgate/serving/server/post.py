@@ -51,7 +51,12 @@ class Post:
         short_lives = 0
         while not self._leaving.is_set():
             born = loop.time()
-            process = await self._start()
+            try:
+                process = await self._start()
+            except OSError as error:  # no process or no memory for one, now
+                log.warning("worker not started", extra={"worker": self.name, "reason": str(error)})
+                await self._pause(LONGEST_PAUSE)
+                continue
             code = await process.wait()
             if self._leaving.is_set():
                 return

@@ -44,9 +44,6 @@ def run(settings: Settings, *, watch_stdin: bool) -> int:
     """
     read_secrets(settings.secrets)
     settings.home.mkdir(parents=True, exist_ok=True)
-    for leftover in ("figures", "load"):  # counters begin anew with the server, as Prometheus expects
-        shutil.rmtree(settings.home / leftover, ignore_errors=True)
-    (settings.home / "limits").unlink(missing_ok=True)
     return asyncio.run(Supervisor(settings).run(watch_stdin=watch_stdin))
 
 
@@ -65,6 +62,10 @@ class Supervisor:
         keeper = Keeper(settings.home, settings.artifacts, self._keeping(), SystemClock())
         with listening:
             await keeper.start()
+            # Only now: until the keeper has the home, another server may live in it.
+            for leftover in ("figures", "load"):  # counters begin anew with the server, as Prometheus expects
+                shutil.rmtree(settings.home / leftover, ignore_errors=True)
+            (settings.home / "limits").unlink(missing_ok=True)
             self._heed_signals(watch_stdin=watch_stdin)
             for _ in range(self._scale.workers):
                 self._add(listening)

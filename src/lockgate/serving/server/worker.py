@@ -240,27 +240,36 @@ class Worker:
         idle = self._place.settings.idle
         acknowledged, busyness = self._clock.monotonic(), Busyness()
         gauge = Gauge(self._place.settings.home / "load", self._place.worker)
+        failing = False
         while True:
-            busy = busyness.take()
-            now = self._clock.monotonic()
-            delay = self._desk.delay
-            if self._grpc is not None:
-                self._grpc.sweep()
-                delay = max(delay, self._grpc.delay)
-            gauge.write(Load(os.getpid(), now, delay, busy))
-            self._shadows.refill(busy, HOUSEKEEPING, crowded=self._desk.crowding() > _CROWDED)
-            self._router.orphan(orphaned=self._contact.lost)
-            self._router.retry()
-            if idle:
-                self._router.sleep_idle(idle)
-            self._intake.sweep()
-            self._desk.sweep()
-            self._access.refresh()
-            self._count_shed()
-            if now - acknowledged >= ACKNOWLEDGE_EVERY:
-                acknowledged = now
-                self._acknowledge()
+            try:
+                self._look_after(gauge, busyness.take(), idle)
+                if self._clock.monotonic() - acknowledged >= ACKNOWLEDGE_EVERY:
+                    acknowledged = self._clock.monotonic()
+                    self._acknowledge()
+                failing = False
+            except Exception:
+                # As in the flusher: revoked keys, slow senders and a lost control plane are heeded here, so it must go on.
+                if not failing:
+                    log.exception("housekeeping failed")
+                failing = True
             await asyncio.sleep(HOUSEKEEPING)
+
+    def _look_after(self, gauge: Gauge, busy: float, idle: float | None) -> None:
+        delay = self._desk.delay
+        if self._grpc is not None:
+            self._grpc.sweep()
+            delay = max(delay, self._grpc.delay)
+        gauge.write(Load(os.getpid(), self._clock.monotonic(), delay, busy))
+        self._shadows.refill(busy, HOUSEKEEPING, crowded=self._desk.crowding() > _CROWDED)
+        self._router.orphan(orphaned=self._contact.lost)
+        self._router.retry()
+        if idle:
+            self._router.sleep_idle(idle)
+        self._intake.sweep()
+        self._desk.sweep()
+        self._access.refresh()
+        self._count_shed()
 
     def _count_shed(self) -> None:
         """Requests that were refused before the event loop heard of them."""
