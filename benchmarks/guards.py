@@ -9,9 +9,8 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.judge.figures import NEVER, POLICY, delay, share
+from benchmarks.judge.figures import NEVER, POLICY, Floats, Integers, crossed, delay, share
 from lockgate.domain.rollouts import JudgePolicy, Predictions
 from lockgate.stages.deliver.judge.router import Arrivals, log_e_fault
 from lockgate.stats.absolute import log_e_above
@@ -21,15 +20,6 @@ from lockgate.stats.odds import log_growth
 
 NULL_RUNS, RUNS = 5000, 1000
 RAMP = [0.01] * 120 + [0.05] * 120 + [0.1] * 120 + [0.25] * 120 + [0.5] * 120
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-
-def crossed(logs: Floats, alpha: float, size: int) -> Integers:
-    """Requests until a log e-value, shape (runs, looks), reaches 1/alpha; looks are `size` requests apart."""
-    said = logs >= -np.log(alpha)
-    return np.where(said.any(axis=1), size * (said.argmax(axis=1) + 1), NEVER)
 
 
 def split_logs(weights: list[float], real: list[float], runs: int, size: int, seed: int) -> Floats:

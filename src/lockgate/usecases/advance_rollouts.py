@@ -118,7 +118,10 @@ def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgem
     if judged is None:
         return rollout
     signal = Signal.PAUSE if rollout.differed and not differed else when_judged(rollout)
-    return give_signal(tx, rollout, signal, CONTROLLER, now, judged) if signal else rollout
+    if signal is None:
+        return rollout
+    said = sentence(rollout, judges.state(tx, rollout), judged)
+    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, said, taken.since or now.timestamp()))
 
 
 def _preview(tx: Writer, rollout: Rollout, taken: Taken, now: datetime, *, ready: bool) -> Rollout:
@@ -145,9 +148,8 @@ def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) 
 
 def _consume(
     tx: Writer, rollout: Rollout, new: tuple[Observation, ...], taken: Taken, judges: Judges, now: datetime
-) -> tuple[Rollout, Outcome]:
-    """Journal what was seen and fold it; set thresholds and bins once the baseline has shown enough. Also how the rollout ends
-    if it ends by that.
+) -> tuple[Rollout, Report]:
+    """Journal what was seen and fold it; set thresholds and bins once the baseline has shown enough.
 
     Raises:
         Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
@@ -181,7 +183,7 @@ def _consume(
     judges.keep(changed, state)
     if _dealt(changed) != _dealt(rollout):
         changed = publish_rollout(tx, changed, now)
-    return changed, outcome(judged, sentence(changed, state, judged), taken.since or now.timestamp())
+    return changed, judged
 
 
 def _dealt(rollout: Rollout) -> tuple[object, ...]:

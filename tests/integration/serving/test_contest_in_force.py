@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,19 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
-from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Rollout, Strategy
+from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Strategy
 from lockgate.entrypoints.api.app import create_app
 from lockgate.integrations.sql.state import SqlState
 from lockgate.kernel.clock import SystemClock
 from lockgate.ports.state import MODELS, PROJECTS, VERSIONS
 from lockgate.testing.artifacts import MemoryArtifacts
-from lockgate.usecases.advance_rollouts import Judges, advance_rollouts
-from lockgate.usecases.find_things import rollout_by
-from lockgate.usecases.publish_routes import publish_routes, route_table
+from lockgate.usecases.advance_rollouts import Judges
+from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.replay_rollout import replay_rollout
 from lockgate.usecases.start_rollout import open_rollout
 from lockgate.usecases.world import World
-from tests.integration.serving.data_plane import MODEL, TOKEN, DataPlane, Folder, Reply, call, columns, wait_for
+from tests.integration.serving.data_plane import MODEL, TOKEN, DataPlane, Folder, wait_for
+from tests.integration.serving.sites import RolloutSite
 from tests.samples.server import served
 
 pytestmark = pytest.mark.integration
@@ -38,33 +37,8 @@ PLAN = Plan(Strategy.AB, unit="header:x-user-id", judge=JudgePolicy(alpha=0.1, m
 USERS = 300
 
 
-@dataclass
-class Site:
-    world: World
-    plane: DataPlane
-    rollout: Rollout
-    judges: Judges = field(default_factory=Judges)
-
-    def tick(self) -> Rollout:
-        advance_rollouts(self.world, self.judges)
-        with self.world.state.read() as tx:
-            return rollout_by(tx, self.rollout.id)
-
-    def ask(self, user: int) -> Reply:
-        reply = self.plane.infer(columns((1.0, "AA")), None, x_user_id=f"user-{user}")
-        assert reply.status == 200
-        return reply
-
-    def follows(self) -> bool:
-        """Whether the worker routes by the table in force."""
-        with self.world.state.read() as tx:
-            revision = str(route_table(tx).revision)
-        dry_run = call(self.plane.url(f"/v2/models/{MODEL}/route"), columns((1.0, "AA")))
-        return dry_run.status == 200 and bool(dry_run.json["revision"] == revision)
-
-
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[RolloutSite]:
     """Version 1 in Production, version 3 was there before it, version 2 is requested."""
     world = World(SqlState.open(tmp_path / "state.db"), MemoryArtifacts(), SystemClock())
     folder = Folder(tmp_path / "artifacts")
@@ -86,14 +60,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
     with served(create_app(world, home=None, control_token=TOKEN)) as address:
         plane = DataPlane(tmp_path / "home", folder, address, ("--grace", "0"))
         plane.start()
-        made = Site(world, plane, rollout)
+        made = RolloutSite(world, plane, rollout)
         wait_for(lambda: made.tick().phase is Phase.PROGRESSING, "all versions are loaded")
         wait_for(lambda: plane.ready() and made.follows(), "the worker routes by the split")
         yield made
         plane.stop()
 
 
-def test_three_versions_answer_until_labels_name_the_one_that_sells(site: Site) -> None:
+def test_three_versions_answer_until_labels_name_the_one_that_sells(site: RolloutSite) -> None:
     replies = [site.ask(user) for user in range(USERS)]
     met = Counter(reply.version for reply in replies)
     assert set(met) == {"1", "2", "3"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,22 @@ from lockgate.domain.holds import Hold, HoldEnd, HoldState
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
-from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Rollout, Signal, Strategy
+from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Signal, Strategy
 from lockgate.entrypoints.api.app import create_app
 from lockgate.integrations.sql.state import SqlState
 from lockgate.kernel.clock import SystemClock
 from lockgate.ports.state import MODELS, PROJECTS, VERSIONS
 from lockgate.testing.artifacts import MemoryArtifacts
-from lockgate.usecases.advance_rollouts import Judges, advance_rollouts
+from lockgate.usecases.advance_rollouts import Judges
 from lockgate.usecases.find_holds import hold_by
-from lockgate.usecases.find_things import rollout_by
-from lockgate.usecases.publish_routes import publish_routes, route_table
+from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.release_hold import release_hold
 from lockgate.usecases.replay_hold import replay_hold
 from lockgate.usecases.start_rollout import open_rollout
 from lockgate.usecases.steer_rollout import steer
 from lockgate.usecases.world import World
-from tests.integration.serving.data_plane import MODEL, TOKEN, DataPlane, Folder, Reply, call, columns, wait_for
+from tests.integration.serving.data_plane import MODEL, TOKEN, DataPlane, Folder, Reply, columns, wait_for
+from tests.integration.serving.sites import RolloutSite
 from tests.samples.server import served
 
 pytestmark = pytest.mark.integration
@@ -41,38 +41,15 @@ PLAN = Plan(Strategy.CANARY, (0.5,), "header:x-user-id", JUDGE, hold_back=SHARE)
 USERS = 400
 
 
-@dataclass
-class Site:
-    world: World
-    plane: DataPlane
-    rollout: Rollout
-    judges: Judges = field(default_factory=Judges)
-
-    def tick(self) -> Rollout:
-        advance_rollouts(self.world, self.judges)
-        with self.world.state.read() as tx:
-            return rollout_by(tx, self.rollout.id)
-
+class Site(RolloutSite):
     @property
     def hold(self) -> Hold:
         with self.world.state.read() as tx:
             return hold_by(tx, self.rollout.id)
 
-    def ask(self, user: int) -> Reply:
-        reply = self.plane.infer(columns((1.0, "AA")), None, x_user_id=f"user-{user}")
-        assert reply.status == 200
-        return reply
-
     def met(self, users: int = USERS) -> dict[int, str]:
         """The version that each user meets."""
         return {user: self.ask(user).version for user in range(users)}
-
-    def follows(self) -> bool:
-        """Whether the worker routes by the table in force."""
-        with self.world.state.read() as tx:
-            revision = str(route_table(tx).revision)
-        dry_run = call(self.plane.url(f"/v2/models/{MODEL}/route"), columns((1.0, "AA")))
-        return dry_run.status == 200 and bool(dry_run.json["revision"] == revision)
 
     def promote(self) -> None:
         steer(self.world, self.rollout.id, Signal.PROMOTE, ADA)
