@@ -101,6 +101,7 @@ def test_who_asks_for_a_model_that_sleeps_waits_for_it(new_plane: NewPlane, own_
     with ThreadPoolExecutor(32) as pool:
         statuses = list(pool.map(lambda _: plane.infer(BODY).status, range(100)))
     assert set(statuses) == {200}
+    wait_for(lambda: told(plane, "package awake") >= 1, "the log says that it woke up")
     assert told(plane, "package awake") == 1, "all of them waited for one load"
 
 
@@ -111,7 +112,7 @@ def test_a_client_may_free_a_models_memory_and_load_it_again(new_plane: NewPlane
     assert post(plane, unload) == 200
     wait_for(lambda: told(plane, "package sleeps") == 1, "the model sleeps")
     assert post(plane, reload) == 200
-    assert told(plane, "package awake") == 1
+    wait_for(lambda: told(plane, "package awake") == 1, "the log says that it woke up")
     assert plane.infer(BODY).status == 200
     assert post(plane, "/v2/repository/models/other/load") == 404
     assert post(plane, reload, b'{"parameters": {"config": "{}"}}') == 400

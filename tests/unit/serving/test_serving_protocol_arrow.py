@@ -123,6 +123,19 @@ def test_a_column_that_does_not_fit_is_named(change: dict[str, Any], field: str,
     assert message in found[0].message
 
 
+def test_a_type_that_the_library_reads_and_cannot_give_is_named() -> None:
+    time, interval = b"\x09", b"\x0b"  # how the schema names a type; an interval has the same one field as a time
+    batch = pa.record_batch({"x": pa.array([1, 2], pa.time32("s"))})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    body = sink.getvalue().to_pybytes()
+    assert body.count(time) == 1
+    (fault, *_) = faults_of(DECODER, body.replace(time, interval), HEADERS)
+    assert fault.path == "x"
+    assert "Arrow type month_interval found" in fault.message
+
+
 def test_missing_and_doubled_columns_are_named() -> None:
     (fault,) = faults({name: values for name, values in ROWS.items() if name != "n"})
     assert (fault.path, fault.message) == ("n", "this input is missing")

@@ -69,6 +69,7 @@ def _columns(pa: Any, table: Any) -> dict[str, Any]:
             faults.append(Fault(name, "this column is given twice"))
             continue
         try:
+            _check(pa, column.type)
             columns[name] = _cells(pa, _whole(pa, column))
         except ValueError as error:
             faults.append(Fault(name, str(error)))
@@ -77,44 +78,61 @@ def _columns(pa: Any, table: Any) -> dict[str, Any]:
     return columns
 
 
-def _whole(pa: Any, column: Any) -> Any:
-    """One array of a column's pieces.
+def _check(pa: Any, kind: Any) -> None:
+    """Looks at a type before at any array of it: of some types the library can read arrays and cannot give them.
 
     Raises:
-        ValueError: it is a column of nulls: any number of them in no bytes, so nothing may be made of it.
+        ValueError: it is not read here.
     """
-    if pa.types.is_null(column.type):
+    types = pa.types
+    if types.is_null(kind):  # any number of them in no bytes, so nothing may be made of it
         raise ValueError("row 0: null found")
+    if types.is_dictionary(kind):
+        if types.is_nested(kind.value_type):
+            raise ValueError("a dictionary of lists found; numbers, booleans, strings and binaries in one are read")
+        _check(pa, kind.value_type)
+    elif isinstance(kind, pa.FixedShapeTensorType) or _is_list(types, kind):
+        _check(pa, kind.value_type)
+    elif not (_is_number(types, kind) or _is_text(types, kind)):
+        raise ValueError(f"Arrow type {str(kind)[:80]} found; numbers, booleans, strings, binaries and lists of them are read")
+
+
+def _is_number(types: Any, kind: Any) -> bool:
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+
+
+def _is_text(types: Any, kind: Any) -> bool:
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _is_list(types: Any, kind: Any) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or (types.is_fixed_size_list(kind) and kind.list_size > 0))
+
+
+def _whole(pa: Any, column: Any) -> Any:
+    """One array of a column's pieces."""
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def _cells(pa: Any, array: Any) -> Any:
-    """A column as an array, looking at the same memory where it can, or as a list.
+    """A column of a type that is read here, as an array, looking at the same memory where it can, or as a list.
 
     Raises:
-        ValueError: it has a null, or its type is not read here.
+        ValueError: it has a null, or stands for too much.
     """
     kind = array.type
-    if pa.types.is_null(kind):
-        raise ValueError("row 0: null found")
     if array.null_count:
         raise ValueError(f"row {array.is_null().index(True).as_py()}: null found")
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return array.to_numpy(zero_copy_only=False)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return array.to_pylist()
     if pa.types.is_dictionary(kind):
-        if pa.types.is_nested(kind.value_type):
-            raise ValueError("a dictionary of lists found; numbers, booleans, strings and binaries in one are read")
         values, indices = _cells(pa, array.dictionary), array.indices.to_numpy()
         if isinstance(values, list) and int(np.array([*map(len, values)], np.int64)[indices].sum()) > _MOST_WRITTEN_OUT:
             raise ValueError(f"a dictionary that stands for more than {_MOST_WRITTEN_OUT} characters found")
         return [values[index] for index in indices.tolist()]
     if isinstance(array, pa.FixedShapeTensorArray):
         return array.to_numpy_ndarray()
-    if pa.types.is_fixed_size_list(kind) and kind.list_size > 0:
+    if pa.types.is_fixed_size_list(kind):
         inner = _cells(pa, array.flatten())
         if isinstance(inner, np.ndarray):
             return inner.reshape(len(array), kind.list_size, *inner.shape[1:])
@@ -122,7 +140,7 @@ def _cells(pa: Any, array: Any) -> Any:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         _cells(pa, array.flatten())
         return array.to_pylist()
-    raise ValueError(f"Arrow type {str(kind)[:80]} found; numbers, booleans, strings, binaries and lists of them are read")
+    return array.to_pylist() if _is_text(pa.types, kind) else array.to_numpy(zero_copy_only=False)
 
 
 def write(columns: Mapping[str, Array], ids: Sequence[str], metadata: Mapping[str, str]) -> bytes:
