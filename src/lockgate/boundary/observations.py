@@ -11,6 +11,8 @@ and the requests that it had in its hands, as failures of kind `aborted`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from lockgate.boundary.routes import Revision
@@ -65,6 +67,21 @@ class Feedback(msgspec.Struct, frozen=True):
     segment: int = 0  # the place of its request's segment among those that the route declared, from 1; 0 if it was in none
 
 
+class Lesson(msgspec.Struct, frozen=True, array_like=True):
+    """Rows with their truth, from one request, that a model which learns online is to learn from.
+
+    id: the caller's own for the request, or one of ours: what comes again under it is learned once. version: by whose signature
+    the rows were read. inputs: columns, as the runtime sees them. labels: one for each row.
+    """
+
+    id: str
+    model: str
+    version: int
+    inputs: dict[str, list[Any]]
+    labels: tuple[float, ...]
+    at: float  # Unix seconds: when it was taken in
+
+
 class Block(msgspec.Struct, frozen=True):
     worker: str
     incarnation: str
@@ -73,6 +90,7 @@ class Block(msgspec.Struct, frozen=True):
     closed_at: float
     cells: tuple[Cell, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    lessons: tuple[Lesson, ...] = ()
     records_logged: int = 0
     records_dropped: int = 0
     rejected: int = 0  # requests that were the caller's fault (4xx)

@@ -189,6 +189,8 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redacted: tuple[str, ...] = ()  # inputs that no record keeps
     segments: Segmentation | None = None
     bins: Bins | None = None
+    learns: bool | None = None  # whether lessons are taken in; False: not now; None: the model does not learn online
+    parts: tuple[Part, ...] = ()
 
     @property
     def champion(self) -> Arm | None:
@@ -202,6 +204,17 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether the arm is compared with the champion before it: a canary, or a champion beside the one that is held back."""
         beside = any(one.role is Role.HELD_BACK for one in self.arms)
         return arm.role is Role.CANARY or (arm.role is Role.CHAMPION and beside)
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one segment's requests are answered where it has a champion, or a rollout, of its own.
+
+    segment: one of the values by which the model's route tells segments apart. route: of the same model, with the same
+    segments; it has no rules (the model's come first) and no parts.
+    """
+
+    segment: str
+    route: Route
 
 
 class RouteTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

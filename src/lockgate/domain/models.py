@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from lockgate.domain.learning import Learned
 from lockgate.domain.verdicts import GateResult
 
 
@@ -42,6 +43,7 @@ class ModelVersion:
     gates: tuple[GateResult, ...] = ()
     evaluation: str | None = None  # digest: one row for each held-out example
     reference: str | None = None  # digest: the distribution of the training features and of the predictions
+    learned: Learned | None = None  # of a checkpoint of online learning
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +90,4 @@ class TransitionRequest:
     state: RequestState = RequestState.OPEN
     decisions: tuple[Decision, ...] = ()
     closed_at: datetime | None = None
+    segment: str = ""  # the part of the traffic whose champion it is to be; "": of all that have none of their own

@@ -51,10 +51,19 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Champions:
+    """Segments that may each have a champion of their own. by: header:NAME or field:NAME, as in boundary.routes.Segmentation."""
+
+    by: str
+    segments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     plan: Plan = field(default_factory=Plan)
     approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     answers: Answers = field(default_factory=Answers)
+    champions: Champions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from lockgate.boundary.routes import Bins, LabelEvent, Thresholds
 from lockgate.domain.contests import Contest, ContestArm
+from lockgate.domain.learning import Online
 from lockgate.domain.verdicts import JudgeVerdict
 
 
@@ -15,8 +16,9 @@ class Strategy(StrEnum):
     REPLACE = "replace"
     SHADOW = "shadow"  # it is asked what the champion is asked, and nobody gets its answers
     CANARY = "canary"
-    AB = "ab"  # several versions answer by a fixed split, until one is proven to reach the goal best
+    AB = "ab-test"  # several versions answer by a fixed split, until one is proven to reach the goal best
     BANDIT = "bandit"  # the same, and the split follows what they have shown
+    ONLINE = "online"  # what people bring in replaces, and goes on learning; its checkpoints are judged before they come in
     BLUE_GREEN = "blue-green"  # it stands ready beside the champion, for those who ask for it, until all are switched at once
 
 
@@ -145,7 +147,7 @@ class Plan:
     say yes before it begins, beside the proof of the one before; shorter than `steps`: none for the others. share: of the units
     that a shadow is asked about. preview: seconds after which blue-green switches by itself; None: when a person says so.
     hold_back: share of units that the version before keeps after the promotion, so that late labels have a comparison, for
-    `held` seconds. contest: of ab and bandit.
+    `held` seconds. contest: of ab-test and bandit. online: of online learning.
     """
 
     strategy: Strategy = Strategy.REPLACE
@@ -158,6 +160,7 @@ class Plan:
     hold_back: float = 0.0
     held: float = 7 * 86400.0
     contest: Contest | None = None
+    online: Online | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +252,5 @@ class Rollout:
     contestants: tuple[ContestArm, ...] = ()  # of the contest: the champion's, the version's, the contenders'
     reweighed_at: datetime | None = None  # when a bandit changed its shares
     winner: int | None = None  # the contest's, which is promoted in place of `version`
+    segment: str = ""  # the part of the traffic that it is about; "": all that has no champion of its own
     differed: bool = False  # it was paused because its predictions differ: who resumes it has seen that

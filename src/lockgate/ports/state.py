@@ -18,6 +18,7 @@ from lockgate.domain.events import Event, Happened
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
 from lockgate.domain.holds import Hold, HoldRow
+from lockgate.domain.learning import Learning, LessonLog, LoggedLesson
 from lockgate.domain.models import Alias, ModelVersion, RegisteredModel, TransitionRequest
 from lockgate.domain.pairs import LabelledPair, Pairing, ShadowScore
 from lockgate.domain.projects import ProjectRecord
@@ -109,6 +110,9 @@ LEASES = Kind("leases", Lease, ("name",))
 PAIRINGS = Kind("pairings", Pairing, ("name",))
 SHADOW_SCORES = Kind("shadow_scores", ShadowScore, ("rollout", "prediction_id"))
 LABELLED_PAIRS = Kind("labelled_pairs", LabelledPair, ("rollout", "prediction_id"))
+LEARNINGS = Kind("learnings", Learning, ("model",))
+LESSON_LOGS = Kind("lesson_logs", LessonLog, ("model",))
+LESSONS = Kind("lessons", LoggedLesson, ("model", "seq"), ("id",))
 
 KINDS: tuple[Kind[Any], ...] = (
     PROJECTS,
@@ -135,6 +139,9 @@ KINDS: tuple[Kind[Any], ...] = (
     PAIRINGS,
     SHADOW_SCORES,
     LABELLED_PAIRS,
+    LEARNINGS,
+    LESSON_LOGS,
+    LESSONS,
 )
 
 

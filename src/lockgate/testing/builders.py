@@ -15,6 +15,7 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.evidence import ArmObservation, JournalRow, Observation
 from lockgate.domain.findings import Finding, FindingKind, Job, JobState, Label, Trigger, TriggerDecision, WatchWindow
 from lockgate.domain.holds import Events, Hold, HoldRow
+from lockgate.domain.learning import Learning
 from lockgate.domain.models import Alias, Decision, ModelVersion, RegisteredModel, Stage, TransitionRequest, Vote
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, Environment, ProjectRecord
@@ -145,6 +146,21 @@ def rollout(**fields: Any) -> Rollout:
         "step": 0,
     }
     return Rollout(**{**defaults, **fields})
+
+
+def learning(**fields: Any) -> Learning:
+    """Version 1 learns; nothing has come yet."""
+    defaults = {
+        "model": MODEL,
+        "course": "course-1",
+        "base": 1,
+        "began": 0,
+        "learned": 0,
+        "checkpoint": 1,
+        "checkpoint_at": 0,
+        "champion": 1,
+    }
+    return Learning(**{**defaults, **fields})
 
 
 def hold(**fields: Any) -> Hold:

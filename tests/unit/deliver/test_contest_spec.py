@@ -23,7 +23,7 @@ def plan(folder: Path, text: str, environment: str = "production") -> Plan:
 
 
 def test_an_ab_without_more_is_an_even_split_for_the_fewest_errors(tmp_path: Path) -> None:
-    found = plan(tmp_path, "strategy: ab")
+    found = plan(tmp_path, "strategy: ab-test")
     assert (found.strategy, found.contest) == (Strategy.AB, Contest())
     assert Contest().beginning == (0.5, 0.5)
     begun(found)
@@ -42,24 +42,24 @@ def test_a_bandit_with_all_that_can_be_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("strategy: ab, contest: {split: [50%, 60%]}", "`split` of 2 shares that add up to 100% expected"),
-        ("strategy: ab, contest: {contenders: [3], split: [50%, 50%]}", "`split` of 3 shares"),
-        ("strategy: ab, contest: {contenders: [3, 3]}", "each version at most once expected"),
-        ("strategy: ab, contest: {floor: 5%}", "strategy ab keeps its split: no floor expected, or strategy bandit"),
+        ("strategy: ab-test, contest: {split: [50%, 60%]}", "`split` of 2 shares that add up to 100% expected"),
+        ("strategy: ab-test, contest: {contenders: [3], split: [50%, 50%]}", "`split` of 3 shares"),
+        ("strategy: ab-test, contest: {contenders: [3, 3]}", "each version at most once expected"),
+        ("strategy: ab-test, contest: {floor: 5%}", "strategy ab-test keeps its split: no floor expected, or strategy bandit"),
         ("strategy: bandit, contest: {floor: 50%}", "`floor` below 100%/2 expected"),
         ("strategy: bandit, contest: {reweigh: 0s}", "at least 1s expected"),
         ("strategy: bandit, contest: {allocation: ucb}", "thompson or top-two expected"),
-        ("strategy: ab, contest: {goal: {event: missed}}", "event missed: `threshold` expected"),
-        ("strategy: ab, contest: {goal: {event: true, threshold: 0.5}}", "looks at no score"),
-        ("strategy: ab, contest: {goal: {best: most}}", "event errors: best fewest expected"),
-        ("strategy: canary, steps: [5%], contest: {}", "strategy canary knows no contest: strategy ab or bandit expected"),
-        ("strategy: ab, steps: [5%]", "strategy ab knows no steps"),
-        ("strategy: ab, hold_back: 5%", "strategy ab knows no hold_back"),
+        ("strategy: ab-test, contest: {goal: {event: missed}}", "event missed: `threshold` expected"),
+        ("strategy: ab-test, contest: {goal: {event: true, threshold: 0.5}}", "looks at no score"),
+        ("strategy: ab-test, contest: {goal: {best: most}}", "event errors: best fewest expected"),
+        ("strategy: canary, steps: [5%], contest: {}", "strategy canary knows no contest: strategy ab-test or bandit expected"),
+        ("strategy: ab-test, steps: [5%]", "strategy ab-test knows no steps"),
+        ("strategy: ab-test, hold_back: 5%", "strategy ab-test knows no hold_back"),
         (
-            "strategy: ab, judge: {metrics: [labels], labels: {event: missed, threshold: 0.5}}",
+            "strategy: ab-test, judge: {metrics: [labels], labels: {event: missed, threshold: 0.5}}",
             "metrics of errors, latency expected, labels found",
         ),
-        ("strategy: ab, judge: {labels: {event: missed, threshold: 0.5}}", "`goal` names the winner"),
+        ("strategy: ab-test, judge: {labels: {event: missed, threshold: 0.5}}", "`goal` names the winner"),
     ],
 )
 def test_each_fault_says_what_was_expected(tmp_path: Path, text: str, fault: str) -> None:

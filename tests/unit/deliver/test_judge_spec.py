@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from lockgate.domain.rollouts import JudgePolicy, Predictions, Segments
 from lockgate.stages.deliver.judge import begin
-from lockgate.stages.deliver.spec import EnvironmentSpec, JudgeSpec, ProductionSpec
+from lockgate.stages.deliver.judge_spec import JudgeSpec
+from lockgate.stages.deliver.spec import EnvironmentSpec, ProductionSpec
 from lockgate.stages.fields import FROM_FILE
 
 CANARY: dict[str, Any] = {"strategy": "canary", "steps": ["5%", "50%"]}

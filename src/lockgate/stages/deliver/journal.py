@@ -13,11 +13,11 @@ from lockgate.boundary.routes import Bins, Thresholds
 from lockgate.domain.contests import Contest
 from lockgate.domain.evidence import JournalRow, Observation
 from lockgate.domain.pairs import LabelledPair
-from lockgate.domain.rollouts import Plan, Rollout, Strategy
+from lockgate.domain.rollouts import Plan, Rollout
 from lockgate.stages.deliver import contest, evidence, explain, judge, shadow
 from lockgate.stages.deliver.contest import ContestState
 from lockgate.stages.deliver.judge import JudgeState, Report
-from lockgate.stages.deliver.rollout import CONTESTS
+from lockgate.stages.deliver.rollout import CONTESTS, PAIRED
 from lockgate.stages.deliver.shadow import ShadowState
 
 BY_REQUEST = "request"  # the unit that is new with every request; any other comes again
@@ -32,7 +32,7 @@ def begun(plan: Plan | Rollout) -> State:
         InvalidInput: no judge can work by these steps and this policy.
     """
     sticky = plan.unit != BY_REQUEST
-    if plan.strategy is Strategy.SHADOW:
+    if plan.strategy in PAIRED:
         return shadow.begin(plan.judge, sticky=sticky)
     if plan.strategy in CONTESTS:
         return contest.begin(plan.judge, plan.contest or Contest(), sticky=sticky)
@@ -47,7 +47,7 @@ def seen(
     Raises:
         Invalid: cells that do not fit each other.
     """
-    if rollout.strategy is Strategy.SHADOW:
+    if rollout.strategy in PAIRED:
         return shadow.observations(rollout, cells, pairs)
     if rollout.strategy in CONTESTS:
         return contest.observations(rollout, cells, labels)

@@ -69,6 +69,10 @@ MACHINE: Machine[Phase, Signal] = Machine(
 ENDED = tuple(phase for phase in Phase if MACHINE.final(phase))
 UNDER_WAY = tuple(phase for phase in Phase if not MACHINE.final(phase))
 CONTESTS = (Strategy.AB, Strategy.BANDIT)
+PAIRED = (
+    Strategy.SHADOW,
+    Strategy.ONLINE,
+)  # judged by what version and champion say of the same; nobody gets the version's answers
 _KEPT = 500  # of a contest's ramp: labels of predictions under earlier revisions come too late to be evidence
 
 
@@ -145,6 +149,7 @@ _WHEN_READY = {
     Strategy.CANARY: Signal.READY,
     Strategy.AB: Signal.READY,
     Strategy.BANDIT: Signal.READY,
+    Strategy.ONLINE: Signal.READY,
     Strategy.BLUE_GREEN: Signal.SHOWN,
 }
 
@@ -224,7 +229,7 @@ def preview_ends(rollout: Rollout) -> datetime | None:
 
 def has_judge(plan: Plan | Rollout) -> bool:
     """Whether there is anything to prove by evidence."""
-    return plan.strategy in (Strategy.SHADOW, Strategy.CANARY, *CONTESTS)
+    return plan.strategy in (Strategy.SHADOW, Strategy.CANARY, Strategy.ONLINE, *CONTESTS)
 
 
 def weight_at(rollout: Compared, epoch: int, n: int) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lockgate.domain.events import GENESIS, Action, chain_hash
 from lockgate.domain.findings import JobState
+from lockgate.domain.learning import LessonLog, LoggedLesson
 from lockgate.domain.models import Stage
 from lockgate.domain.pairs import LabelledPair, Pairing, Sample, ShadowScore
 from lockgate.domain.runs import RunStatus, StepStatus
@@ -64,6 +65,9 @@ EXAMPLES: dict[Kind[Any], Any] = {
     kinds.PAIRINGS: Pairing({"w0-1.seg": [40, 80]}, (Sample("rollout-1", 2, 10),)),
     kinds.SHADOW_SCORES: ShadowScore("rollout-1", "prediction-1", 0.25),
     kinds.LABELLED_PAIRS: LabelledPair("rollout-1", "prediction-1", 2**64 - 1, 0.25, 0.75, 1.0),
+    kinds.LEARNINGS: a.learning(bets=(-1e4, 0.5)),
+    kinds.LESSON_LOGS: LessonLog(a.MODEL, 7),
+    kinds.LESSONS: LoggedLesson(a.MODEL, 5, "lesson-1", 1, {"x": [0.1, None], "s": ["a", "b"]}, (1.0, 0.0), 12.5),
     kinds.WINDOWS: a.window(body={"seen": [1, 2.5, "x", None, True]}),
     kinds.LEASES: Lease("controller", "w0", 12.5),
 }
