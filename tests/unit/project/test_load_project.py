@@ -165,7 +165,10 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
             "10: gates.quality[0]: unknown metric 'acu'; auc, accuracy, brier, log_loss, mae, rmse, event_rate expected"
             " (did you mean 'auc'?), 'acu >= 0.65' found"
         ),
-        "14: environments.production.strategy: replace, shadow, canary, ab-test, bandit, online or blue-green expected, 'cannary' found",
+        (
+            "14: environments.production.strategy: "
+            "replace, shadow, canary, ab-test, bandit, online or blue-green expected, 'cannary' found"
+        ),
         "18: environments.production.judge.alpha: less than 1 expected, 2 found",
         (
             "19: environments.production.judge.metrics[0]: 'agreement', 'errors', 'latency' or 'labels' expected, 'eror' found"
