@@ -1,11 +1,13 @@
 """The guard after a promotion in figures: false alarms in a week, and how much it must see to find harm.
 
 Run as `python -m benchmarks.hold_back`. One label event in ten, 100 labels a minute, the week that is the default; the guard
-looks after every minute. Seeds are fixed.
+looks after every minute. Of sticky users each has one label a day at most; how they differ, and that they come again, is in a
+table of its own. Seeds are fixed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import log
@@ -18,6 +20,8 @@ from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.holds import Hold
 from lockgate.domain.rollouts import JudgePolicy
 from lockgate.stages.deliver.guard import begin
+from lockgate.stages.deliver.hold_back import DAY
+from lockgate.stages.deliver.journal import BY_REQUEST
 from lockgate.stats.combine import log_mean
 from lockgate.stats.detector import shiryaev_roberts
 from lockgate.stats.odds import HIGHER, log_growth
@@ -25,7 +29,8 @@ from lockgate.stats.odds import HIGHER, log_growth
 POLICY = JudgePolicy(metrics=("labels",), label_event=LabelEvent("missed", 0.5))
 MARGIN = POLICY.margins["labels"].ratio
 START = datetime(2026, 1, 5, tzinfo=UTC)
-WEEK = 7 * 1440  # minutes
+MINUTES = 1440  # of a day
+WEEK = 7 * MINUTES
 LABELS, RATE = 100, 0.1  # a minute; of the held-back version's labels
 NEVER = np.iinfo(np.int64).max
 
@@ -34,7 +39,9 @@ Integers = NDArray[np.int64]
 
 def hold(share: float, unit: str) -> Hold:
     until = START + timedelta(days=7)
-    return Hold("hold-1", "rollout-1", "m", 2, "sha256:2", 1, "sha256:1", share, "salt", unit, POLICY, (), START, until)
+    window = None if unit == BY_REQUEST else DAY
+    names = ("hold-1", "rollout-1", "m", 2, "sha256:2", 1, "sha256:1")
+    return Hold(*names, share, "salt", unit, POLICY, (), START, until, window=window, full=True)
 
 
 def minutes_until(share: float, ratio: float, runs: int, seed: int, *, unit: str = "request", good: int = 0) -> Integers:
@@ -48,8 +55,10 @@ def minutes_until(share: float, ratio: float, runs: int, seed: int, *, unit: str
         every = canary + random.binomial(LABELS - own, RATE)
         step = log_growth(1 - share, every, canary, MARGIN)
         if guard.sticky:
+            if minute % MINUTES == 0:
+                logs, growth = (shiryaev_roberts(logs, growth), growth * 0) if minute else (logs, growth)
             growth += step
-            value = np.logaddexp(logs, 0.0) + growth
+            value = shiryaev_roberts(logs, growth)
         else:
             value = logs = np.where(every[:, None] > 0, shiryaev_roberts(logs, step), logs)
         alarmed = log_mean(value) - log(guard.blocks) >= guard.bound
@@ -63,6 +72,37 @@ def false_alarms(runs: int = 1000) -> None:
         for ratio in (1.0, MARGIN):
             alarms = np.mean(minutes_until(0.05, ratio, runs, 1, unit=unit) < NEVER)
             print(f"  unit {unit:18} held back 5 %, missed {ratio:.1f} × as often   {alarms:7.2%}")
+
+
+def sticky_users(runs: int = 5000, users: int = 1000, share: float = 0.05) -> None:
+    """Users who come again every day and differ much: a tenth of them have half of the events. 12 looks a day."""
+    print(f"\nFalse alarms in a week, {users} users who come every day, a tenth of them has half of the events, {runs} runs")
+    for ratio, drawn in product((1.0, MARGIN), ("every day", "once")):
+        alarms = np.mean(_alarms(runs, users, share, (ratio,) * 7, drawn=drawn))
+        print(f"  missed {ratio:.1f} × as often, units drawn {drawn:10} {alarms:7.2%}")
+    for times, days in product((1.5, 2.0, 3.0), (3, 4, 7)):
+        found = np.mean(_alarms(500, 20 * users, share, ((1.0,) * 2 + (times,) * 5)[:days], drawn="every day"))
+        print(f"  {20 * users} users, {times:.1f} × as often from the third day on: found by the end of day {days}  {found:7.2%}")
+
+
+def _alarms(runs: int, users: int, share: float, ratios: Sequence[float], *, drawn: str) -> NDArray[np.bool_]:
+    """Whether there is an alarm. ratios: by day. drawn: whether a user's version is another one every day."""
+    random, guard, looks = np.random.default_rng(3), begin(hold(share, "header:x-user-id")), 12
+    logs, alarmed = np.full((runs, len(HIGHER)), log(guard.blocks)), np.zeros(runs, dtype=bool)
+    for part in np.array_split(np.arange(runs), max(1, runs * users // 5_000_000)):
+        prone = np.where(random.random((len(part), users)) < 0.1, 0.5, 0.056)  # each user's chance of an event in a day
+        own = random.random((len(part), users)) < 1 - share
+        for ratio in ratios:
+            own = random.random(own.shape) < 1 - share if drawn == "every day" else own
+            happened = random.random(own.shape) < np.where(own, np.minimum(1.0, prone * ratio), prone)
+            when = random.integers(0, looks, own.shape)
+            for until in range(looks):
+                so_far = happened & (when <= until)
+                growth = log_growth(1 - share, so_far.sum(axis=1), (so_far & own).sum(axis=1), MARGIN)
+                value = shiryaev_roberts(logs[part], growth)
+                alarmed[part] |= log_mean(value) - log(guard.blocks) >= guard.bound
+            logs[part] = value
+    return alarmed
 
 
 def detection(runs: int = 200) -> None:
@@ -84,6 +124,7 @@ def _told(share: float, ratio: float, runs: int, unit: str, good: int) -> str:
 def main() -> None:
     started = perf_counter()
     false_alarms()
+    sticky_users()
     detection()
     print(f"\n{perf_counter() - started:.0f} s")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import log
+from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from lockgate.domain.rollouts import Agreement, JudgePolicy
 from lockgate.stages.deliver.shadow import begin, observe
 from lockgate.stages.deliver.shadow.state import SHARES
 from lockgate.stats.absolute import log_e_above, log_e_below
+from lockgate.stats.betting import Capital, fold
 from lockgate.stats.combine import log_mean
 from lockgate.stats.confidence import rate_interval
 from lockgate.stats.paired_rates import log_e_paired_below
 from lockgate.stats.pairs import log_e_pair_not_worse, log_e_pair_worse
 
 ALPHA, BETA = 0.01, 0.05
+AT_THE_MARGIN = 0.1065  # noise by which the mean Brier loss is a little more than .01 higher
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
@@ -28,6 +30,7 @@ def main() -> None:
     false_alarms()
     harm()
     safe()
+    losses()
     sticky()
 
 
@@ -77,6 +80,51 @@ def safe(runs: int = 1000) -> None:
         until(f"labels: both wrong in 10%, {discordance:.1%} differ", gate, "", 20)
         gate = log_mean(np.stack([log_e_pair_not_worse(own + other, own, 1.2), absolute], axis=-1))
         until("  by discordant pairs alone", gate, "", 20)
+
+
+def losses(runs: int = 1000) -> None:
+    print("\nBrier loss beside agreement and errors, margin 0.01; probabilities are uniform, scores miss them by normal noise")
+    random = np.random.default_rng(4)
+    found, _, _ = brier(random, 5000, 0.2, 0.2)
+    told("false HARM: equally good, 20,000 pairs", found + log(SHARES["loss"]) >= -log(ALPHA))
+    _, found, _ = brier(random, 5000, AT_THE_MARGIN, 0.0)
+    told("false SAFE: worse by the margin, 20,000 pairs", found >= -log(BETA))
+    print("  pairs until HARM: median, p90; and by the event `wrong` at .5 on the same pairs")
+    for noise in (0.15, 0.1):
+        harm, _, wrong = brier(random, runs, noise, 0.0)
+        until(f"noise {noise} against none", harm, "loss", 20)
+        until("  by the event", wrong, "loss", 20)
+    print("  pairs until SAFE: median, p90")
+    for own, other, shared in ((0.0, 0.0, 1.0), (0.1, 0.1, 0.9), (0.1, 0.1, 0.0), (0.2, 0.2, 0.0), (0.0, 0.15, 0.0)):
+        _, proven, _ = brier(random, runs, own, other, shared=shared)
+        until(f"noise {own} against {other}, correlated {shared}", proven, "", 20)
+
+
+def brier(
+    random: np.random.Generator, runs: int, own: float, other: float, blocks: int = 1000, *, shared: float = 0.0
+) -> tuple[Floats, Floats, Floats]:
+    """Of e-values the logarithms after each block of 20 pairs: of harm and of safety by the loss, of harm by the event `wrong`.
+
+    own, other: by how much the scores miss the probability. shared: how the one's noise is correlated with the other's.
+    """
+    harm, safe = Capital(0.5), Capital(0.505)
+    logs: list[tuple[Floats, Floats]] = []
+    events: list[tuple[Integers, Integers]] = []
+    for _ in range(blocks):
+        truth, common = random.random((runs, 20)), random.normal(size=(runs, 20))
+        label = random.random((runs, 20)) < truth
+        shadow, champion = (
+            np.clip(truth + noise * (shared * common + sqrt(1 - shared**2) * random.normal(size=(runs, 20))), 0, 1)
+            for noise in (own, other)
+        )
+        x = ((shadow - label) ** 2 - (champion - label) ** 2 + 1) / 2
+        harm, safe = fold(harm, x), fold(safe, x)
+        logs.append((np.asarray(harm.log_at_most), np.asarray(safe.log_at_least)))
+        apart = (shadow >= 0.5) != (champion >= 0.5)
+        events.append((apart.sum(axis=1), (apart & ((shadow >= 0.5) != label)).sum(axis=1)))
+    discordant, worse = (np.stack([one[side] for one in events], axis=1).cumsum(axis=1) for side in (0, 1))
+    against, within = (np.stack([one[side] for one in logs], axis=1) for side in (0, 1))
+    return against, within, log_e_pair_worse(discordant, worse)
 
 
 def sticky(runs: int = 2000) -> None:

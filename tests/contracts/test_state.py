@@ -109,6 +109,13 @@ class _Transactions(RuleBasedStateMachine):
         self.seen[item.model, item.version] = item
 
     @precondition(lambda self: self.writer is not None)
+    @rule(items=st.lists(_items, max_size=4))
+    def put_all(self, items: list[ModelVersion]) -> None:
+        assert self.writer
+        self.writer.put_all(VERSIONS, items)
+        self.seen |= {(item.model, item.version): item for item in items}
+
+    @precondition(lambda self: self.writer is not None)
     @rule(model=_models, version=_versions)
     def remove(self, model: str, version: int) -> None:
         assert self.writer

@@ -11,6 +11,7 @@ import json
 import struct
 import sys
 import tempfile
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import atheris
 with atheris.instrument_imports(include=["lockgate"]):
     from lockgate.boundary.manifest import Signature, Tensor
     from lockgate.kernel.errors import InvalidInput
-    from lockgate.serving.protocol import labels, metadata, parsing
+    from lockgate.serving.protocol import labels, lessons, metadata, parsing
     from lockgate.serving.protocol.answers import Encoder, Parameters
     from lockgate.serving.protocol.columns import Decoder
     from lockgate.serving.protocol.datatypes import DATATYPES
@@ -70,6 +71,16 @@ def score(body: bytes, told: dict[str, str], which: int) -> None:
     DECODERS[which % len(DECODERS)].decode(parsing.parse_scoring(body, told.get))
 
 
+def learn(body: bytes, told: dict[str, str], which: int) -> None:
+    decoder = DECODERS[which % len(DECODERS)]
+    taught = lessons.parse(body, told.get, decoder)
+    assert taught.inputs.keys() == set(decoder.names)
+    assert 0 < len(taught.labels) <= lessons.MOST_ROWS
+    assert all(isfinite(label) and type(label) is float for label in taught.labels)
+    if which % len(DECODERS) < 2:  # one value a row
+        assert {len(values) for values in taught.inputs.values()} == {len(taught.labels)}
+
+
 def other(body: bytes, _: dict[str, str], which: int) -> None:
     if which % 2:
         labels.parse(body, b"k" * 32, "m", 0.0)
@@ -92,7 +103,9 @@ def spoiled(body: bytes, told: dict[str, str], which: int) -> None:
     place[key] = chosen.PickValueInList(STRANGE) if chosen.ConsumeBool() else chosen.ConsumeRegularFloat()
     rest = chosen.ConsumeBytes(16)
     head = json.dumps(content).encode()
-    if which % 2:
+    if "labels" in content:
+        learn(head, {}, which)
+    elif which % 2:
         score(head, {}, which)
     else:
         infer(head + rest, {"inference-header-content-length": str(len(head))} if rest else {}, which)
@@ -113,13 +126,15 @@ SOUND = [
         {"instances": [[1.5, "AA"]]},
         {"dataframe_split": {"columns": ["x", "s"], "index": [0], "data": [[1.5, "AA"]]}},
         {"dataframe_records": [{"x": 1.5, "s": "AA"}]},
+        {"instances": [{"x": 1.5, "s": "AA"}, {"x": -0.0, "s": ""}], "labels": [1, False], "id": "7"},
+        {"dataframe_split": {"columns": ["x", "s"], "data": [[1.5, "AA"]]}, "labels": [0.5]},
     )
 ]
 STRANGE: list[Any] = [
     *(None, True, "", "x", "FP64", "INT8", "BYTES", "\ud800", [], {}, [[]], [None], [[1.5]], {"x": 1}, [1, 1], [2**62, 4]),
     *(0, 1, -1, 2, 255, 2**31, 2**63, 2**64, 10**400, 1e39, -1e308, float("nan"), float("inf")),
 ]
-READERS = [infer, score, other, spoiled]
+READERS = [infer, score, other, spoiled, learn]
 
 
 def one_input(data: bytes) -> None:
@@ -137,7 +152,7 @@ def examples() -> list[bytes]:
     behind = json.dumps({"inputs": SIZED}).encode() + struct.pack("<fI", 1.5, 2) + b"AA"
     simple = len(READERS)
     return [
-        *(bytes([number * simple + kind, 0]) + text.encode() for text in SOUND for number in (1, 2) for kind in (0, 1)),
+        *(bytes([number * simple + kind, 0]) + text.encode() for text in SOUND for number in (1, 2) for kind in (0, 1, 4)),
         *(bytes([simple + 3, number]) + bytes(range(number, number + 40)) for number in range(20)),
         bytes([simple, 0xC0]) + behind,
         bytes([simple, 2]) + b"x,s\n1.5,AA\n",

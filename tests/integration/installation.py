@@ -79,7 +79,7 @@ class Installation:
         command += ["--port", str(self.port), "--data-port", str(self.data_port)]
         with self._log.open("ab") as log:
             self.supervisor = subprocess.Popen(command, stdout=log, stderr=log)
-        self.wait(lambda: len(self.pids()) == 6, patience, "all processes run")
+        self.wait(lambda: len(self.pids()) == 7, patience, "all processes run")
 
     def down(self) -> None:
         if self.supervisor is not None and self.supervisor.poll() is None:
@@ -87,7 +87,7 @@ class Installation:
             self.supervisor.wait(30)
 
     def pids(self) -> dict[str, int]:
-        """Of the supervisor, its four children, and the gateway's worker; those that run now."""
+        """Of the supervisor, its five children, and the gateway's worker; those that run now."""
         if self.supervisor is None or self.supervisor.poll() is not None:
             return {}
         try:

@@ -16,7 +16,7 @@ from lockgate.usecases.read_audit import verify_audit
 from lockgate.usecases.replay_rollout import replay_rollout
 from tests.integration.installation import Installation, Traffic
 
-PROCESSES = ("supervisor", "control", "controller", "runner", "gateway", "worker")
+PROCESSES = ("supervisor", "control", "controller", "runner", "learner", "gateway", "worker")
 KILLS = 20  # of each
 VERSIONS = 5
 

@@ -13,6 +13,7 @@ from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import Environment
 from lockgate.domain.rollouts import Phase, Plan, Rollout, Shown, Signal, Strategy
+from lockgate.entrypoints.reading.live import live_models, trial_clause
 from lockgate.kernel.errors import Invalid
 from lockgate.kernel.machine import IllegalSignal
 from lockgate.ports.state import INBOX, MODELS, PROJECTS, ROLLOUTS, VERSIONS, WORKERS, Received, Worker
@@ -109,6 +110,18 @@ def test_green_is_shown_when_every_worker_is_warm_and_meets_nobody_who_does_not_
     assert [(rule.version, rule.header, rule.values) for rule in site.route().rules] == [(2, "x-lockgate-preview", ("green",))]
     assert site.route().unit == "request", "nothing is compared, so no unit is told of"
     assert site.standing() == {1: Stage.PRODUCTION, 2: Stage.NONE}
+
+
+def test_status_says_what_is_previewed_and_how_it_is_reached() -> None:
+    site = begin()
+
+    def clause() -> str:
+        with site.world.state.read() as tx:
+            return trial_clause(live_models(tx, [a.MODEL])[a.MODEL])
+
+    assert "previewed" not in clause()
+    site.tick()
+    assert clause() == f"version 2 is previewed, for requests with x-lockgate-preview: green ({site.rollout})"
 
 
 def test_the_end_of_the_preview_switches_all_at_once_and_rollback_switches_back() -> None:

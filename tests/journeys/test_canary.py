@@ -510,3 +510,13 @@ def test_a_row_of_an_earlier_release_that_tells_of_fewer_e_values_is_replayed_by
         row = tx.find(JOURNAL, rollout=rollout.id)[2]
         tx.put(JOURNAL, replace(row, evidence=row.evidence | {"harm": 0.5}))
     assert replay_rollout(world, rollout.id).first_difference == 2
+
+
+def test_a_journal_of_another_processor_differs_in_the_last_digits_only_and_is_the_same() -> None:
+    world, rollout = begin()
+    run(world, rollout, Service(world, failing={1: 0.01, 2: 0.05}), 20)
+    for digits, first in ((1e-13, None), (1e-7, 0)):
+        with world.state.write() as tx:
+            for row in tx.find(JOURNAL, rollout=rollout.id):
+                tx.put(JOURNAL, replace(row, evidence={name: e * (1 + digits) + digits for name, e in row.evidence.items()}))
+        assert replay_rollout(world, rollout.id).first_difference == first

@@ -230,6 +230,88 @@ def test_figures_stand_on_the_rollout() -> None:
     assert sum(one.figures.best for one in after.contestants) == pytest.approx(1.0)
 
 
+def refuse(world: World, *versions: int) -> None:
+    """The worker says that it cannot load these."""
+    now = world.clock.now().timestamp()
+    with world.state.write() as tx:
+        table = route_table(tx)
+        packages = {
+            digest: PackageState(Readiness.FAILED, "bad file")
+            if digest in {f"sha256:{one}" for one in versions}
+            else PackageState(Readiness.READY)
+            for digest in table.digests()
+        }
+        tx.put(WORKERS, Worker("w", now, Acknowledgement("0", "w", table.revision, now, packages)))
+
+
+def told_of(world: World, rollout: Rollout) -> list[str]:
+    with world.state.read() as tx:
+        events = [event.happened for event in tx.events(subject=rollout.id)]
+    return [str(one.details["detail"]) for one in events if one.action is Action.ROLLOUT_DROPPED]
+
+
+@pytest.mark.parametrize("strategy", [Strategy.AB, Strategy.BANDIT])
+@pytest.mark.parametrize(("broken", "left"), [(3, 2), (2, 3)])
+def test_a_challenger_that_cannot_be_loaded_leaves_before_anybody_meets_it(strategy: Strategy, broken: int, left: int) -> None:
+    """The requested version too: the contest of the others is not its fault."""
+    world, rollout = begin(strategy, contest=replace(THREE, split=(0.5, 0.2, 0.3)), load=("sha256:1",))
+    refuse(world, broken)
+    judges = Judges()
+    advance_rollouts(world, judges)
+    after = look(world, rollout)
+    share = {2: 0.2, 3: 0.3}[left]
+    assert (after.phase, after.ramp[-1].shares[left - 1]) == (Phase.PROGRESSING, share)
+    assert after.ramp[-1].shares[0] == pytest.approx(1 - share)
+    assert told_of(world, rollout) == [f"version {broken} cannot be loaded (worker 0: bad file): its share goes to others"]
+    with world.state.read() as tx:
+        assert [arm.version for arm in route_table(tx).routes[0].arms] == [left, 1]
+    advance_rollouts(world, judges)
+    assert len(told_of(world, rollout)) == 1
+    ended = run(world, rollout, Shop(world, selling={1: 0.1, left: 0.3}), 60)
+    assert (ended.phase, ended.winner) == (Phase.PROMOTED, left)
+    assert replay_rollout(world, rollout.id).same
+
+
+def test_a_challenger_that_cannot_be_loaded_any_more_leaves_and_its_share_is_dealt_out() -> None:
+    world, rollout = begin(Strategy.BANDIT, policy=replace(POLICY, alpha=1e-60))
+    shop = Shop(world, selling={1: 0.1, 2: 0.1, 3: 0.2})
+    run(world, rollout, shop, 5)
+    refuse(world, 2)
+    advance_rollouts(world, Judges())
+    after = look(world, rollout)
+    assert (after.phase, after.ramp[-1].shares[1]) == (Phase.PROGRESSING, 0.0)
+    assert sum(after.ramp[-1].shares) == pytest.approx(1.0)
+    assert after.ramp[-1].shares[2] > 1 / 3
+    assert run(world, rollout, shop, 3).rows > after.rows
+    assert replay_rollout(world, rollout.id).same
+
+
+@pytest.mark.parametrize("order", [(3, 2), (2, 3)])
+def test_where_no_other_challenger_is_left_the_contest_cannot_be_loaded(order: tuple[int, ...]) -> None:
+    world, rollout = begin()
+    for version in order:
+        refuse(world, version)
+        advance_rollouts(world, Judges())
+    ended = look(world, rollout)
+    assert ended.outcome is not None
+    assert (ended.phase, ended.outcome.detail, ended.verdict) == (Phase.ABORTED, "worker 0: bad file", JudgeVerdict.WAIT)
+
+
+def test_two_that_cannot_be_loaded_at_once_end_a_contest_of_three() -> None:
+    world, rollout = begin(load=("sha256:1",))
+    refuse(world, 2, 3)
+    advance_rollouts(world, Judges())
+    assert (look(world, rollout).phase, told_of(world, rollout)) == (Phase.ABORTED, [])
+
+
+def test_nobody_promotes_what_no_worker_can_load() -> None:
+    world, rollout = begin(load=("sha256:1",))
+    refuse(world, 2)
+    advance_rollouts(world, Judges())
+    with pytest.raises(Refused, match=r"version 2, which rollout .* would bring in, cannot be loaded: worker 0: bad file"):
+        steer(world, rollout.id, Signal.PROMOTE, ADA)
+
+
 def test_a_contender_needs_a_yes_of_its_own() -> None:
     with pytest.raises(Refused, match="contender m 4 was neither approved for Production nor has it been there"):
         begin(contest=replace(THREE, contenders=(3, 4)))

@@ -10,8 +10,9 @@ import pytest
 from lockgate.boundary.histogram import bucket
 from lockgate.boundary.records import Record
 from lockgate.boundary.routes import LabelEvent, Revision
+from lockgate.domain.contests import Contest, Goal
 from lockgate.domain.models import Stage
-from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Strategy
+from lockgate.domain.rollouts import Agreement, JudgePolicy, Loss, Phase, Plan, Strategy
 from lockgate.kernel.errors import Invalid, InvalidInput, NotFound
 from lockgate.ports.state import JOURNAL, LABELS, ROLLOUTS, VERSIONS
 from lockgate.stages.deliver.rehearsal import SCENARIOS, End, Latency, Scenario, Traffic
@@ -87,13 +88,54 @@ def test_scenarios_that_the_plan_does_not_judge_are_left_out_unless_they_are_nam
     [
         (Strategy.REPLACE, "nothing to judge"),
         (Strategy.BLUE_GREEN, "nothing to judge"),
-        (Strategy.SHADOW, "canary can be rehearsed"),
+        (Strategy.ONLINE, "its checkpoints are judged on lessons"),
     ],
 )
-def test_a_strategy_without_a_canary_is_refused(strategy: Strategy, said: str) -> None:
+def test_a_strategy_that_leaves_nothing_to_draw_is_refused(strategy: Strategy, said: str) -> None:
     with pytest.raises(Invalid, match=said) as raised:
         rehearse(Plan(strategy), QUICK, SOME, Bounds(), VirtualClock())
     assert raised.value.hint
+
+
+SHADOW = Plan(Strategy.SHADOW, judge=JudgePolicy(metrics=("agreement", "errors"), agreement=Agreement(0.9, threshold=0.5)))
+CONTEST = Plan(Strategy.BANDIT, contest=Contest(goal=Goal(LabelEvent("true", 0.0), most=True)))
+
+
+def test_each_strategy_has_scenarios_of_its_own() -> None:
+    assert "labels-x1.25" not in [one.name for one in scenarios_of(SHADOW)]
+    assert scenarios_of(CONTEST)[0].name == "alike"
+    with pytest.raises(Invalid, match="scenario alike found, which strategy shadow does not know") as raised:
+        scenarios_of(SHADOW, ["alike"])
+    assert raised.value.hint
+    assert "differs-x2" in raised.value.hint
+
+
+@pytest.mark.parametrize("plan", [SHADOW, CONTEST])
+def test_shadows_and_contests_are_rehearsed_alike_by_the_same_seed(plan: Plan) -> None:
+    traffic = replace(assume_traffic(plan, Asked(hours=0.01)), requests_per_second=50.0)
+    found = [rehearse(plan, traffic, scenarios_of(plan)[:3], Bounds(2, 3), VirtualClock()) for _ in range(2)]
+    assert found[0] == found[1]
+    assert len(found[0].sentences) == 3
+
+
+def test_a_plan_that_is_judged_by_its_loss_is_refused_at_once() -> None:
+    plan = replace(SHADOW, judge=JudgePolicy(metrics=("errors", "loss"), loss=Loss("brier")))
+    with pytest.raises(Invalid, match="metrics that name loss found: a rehearsal draws events") as raised:
+        rehearse(plan, assume_traffic(plan, Asked()), scenarios_of(plan)[:1], Bounds(1, 1), VirtualClock())
+    assert raised.value.hint == "Leave loss out of judge: metrics for the rehearsal; labels, with an event, can be rehearsed"
+
+
+def test_what_is_assumed_of_a_shadow_and_of_a_contest() -> None:
+    shadow, contest = assume_traffic(SHADOW, Asked()), assume_traffic(CONTEST, Asked())
+    assert (shadow.errors, shadow.labels) == (0.0, None)
+    assert shadow.differing == pytest.approx(0.05)
+    assert (contest.errors, contest.differing) == (0.01, None)
+    assert contest.labels is not None
+    assert assume_traffic(SHADOW, Asked(differing=0.01)).differing == 0.01
+    with pytest.raises(Invalid, match="strategy canary compares no pairs"):
+        assume_traffic(CANARY, Asked(differing=0.01))
+    with pytest.raises(Invalid, match="the plan judges the fewest errors"):
+        assume_traffic(Plan(Strategy.AB, contest=Contest()), Asked(label_delay=60.0))
 
 
 def test_a_plan_whose_judge_could_never_say_anything_is_refused() -> None:
@@ -116,6 +158,7 @@ def test_what_was_said_of_the_traffic_stands_and_the_rest_is_assumed() -> None:
         "label_event_rate": None,
         "label_delay": None,
         "label_coverage": None,
+        "differing": None,
         "latency_p50": pytest.approx(0.01, rel=0.01),
         "latency_p99": pytest.approx(0.04, rel=0.01),
     }

@@ -22,6 +22,10 @@ def upper_edge(index: int) -> float:
     return float(FLOOR * GROWTH ** (index + 1))
 
 
+def lower_edge(index: int) -> float:
+    return float(FLOOR * GROWTH**index) if index else 0.0
+
+
 def merge(into: dict[int, int], other: Mapping[int, int]) -> None:
     for index, count in other.items():
         into[index] = into.get(index, 0) + count
@@ -36,10 +40,18 @@ def quantile(counts: Mapping[int, int], q: float) -> float:
     total = sum(counts.values())
     if total == 0:
         raise ValueError("an empty histogram has no quantiles")
-    rank = max(1, ceil(q * total))
+    return upper_edge(bucket_of(counts, max(1, ceil(q * total))))
+
+
+def bucket_of(counts: Mapping[int, int], rank: int) -> int:
+    """In which bucket the value of this rank is, of 1 (the smallest) to the number of values.
+
+    Raises:
+        ValueError: there is no value of that rank.
+    """
     seen = 0
-    for index in sorted(counts):
+    for index in sorted(counts) if rank > 0 else ():
         seen += counts[index]
         if seen >= rank:
-            return upper_edge(index)
-    raise AssertionError("unreachable: the ranks add up to the total")
+            return index
+    raise ValueError(f"a rank of 1 to {sum(counts.values())} expected, the number of values; found {rank}")

@@ -147,18 +147,31 @@ def is_true(label: float) -> bool:
 class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The event that is judged when a label comes: `missed` = the label is true and the score was below the threshold."""
 
-    event: str  # missed | false_alarm | wrong | true
-    threshold: float
+    event: str  # missed | false_alarm | wrong | true | off
+    threshold: float  # of the score; of `off` the tolerance, 0 or more
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether labels are read as the numbers that they are; otherwise as true or false."""
+        return self.event == "off"
+
+    @property
+    def words(self) -> str:
+        """For people: `missed`, `false alarm`, `off by more than 5`."""
+        return f"off by more than {self.threshold:g}" if self.of_numbers else self.event.replace("_", " ")
 
     def happened(self, score: float, label: float) -> bool:
         """Whether the event came about for one labelled prediction: the one definition, for judge, gates and watch.
 
         A label is true at 0.5 and above. missed: true, and the score below the threshold. false_alarm: false, and the score at
-        or above it. wrong: either. true: the label is, whatever the score was: a sale, a click.
+        or above it. wrong: either. true: the label is, whatever the score was: a sale, a click. off: the label is a number, and
+        the score is farther from it than the threshold.
 
         Raises:
-            Invalid: `event` is none of the four.
+            Invalid: `event` is none of the five.
         """
+        if self.of_numbers:
+            return abs(score - label) > self.threshold
         told, truth = score >= self.threshold, is_true(label)
         if self.event == "missed":
             return truth and not told
@@ -168,12 +181,13 @@ class LabelEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return told != truth
         if self.event == "true":
             return truth
-        raise Invalid(f"label event {self.event!r} found, one of missed, false_alarm, wrong, true expected")
+        raise Invalid(f"label event {self.event!r} found, one of missed, false_alarm, wrong, true, off expected")
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one model's requests are answered. Arms on trial stand before the champion (see `selector.choose`), it before a
-    held-back one. rollout: by whose assignment units are told apart, a rollout's id or a hold's; None while nobody compares.
+    held-back one; in a contest it has the places of versions that were dropped too, each as an arm. rollout: by whose assignment
+    units are told apart, a rollout's id or a hold's; None while nobody compares.
     """
 
     model: str
@@ -192,6 +206,19 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learns: bool | None = None  # whether lessons are taken in; False: not now; None: the model does not learn online
     parts: tuple[Part, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises ValueError if a part is of no segment, of one that has a part, or of another model or kind of segment."""
+        values = self.segments.values if self.segments is not None else ()
+        seen: set[str] = set()
+        for part in self.parts:
+            if part.segment not in values:
+                raise ValueError(f"a part for the segment {part.segment!r} found, one of {', '.join(values) or 'none'} expected")
+            if part.segment in seen:
+                raise ValueError(f"two parts for the segment {part.segment!r} found, at most one expected")
+            seen.add(part.segment)
+            if (part.route.model, part.route.segments) != (self.model, self.segments) or part.route.parts:
+                raise ValueError(f"the part for {part.segment!r} must be of the same model and segments, and without parts")
+
     @property
     def champion(self) -> Arm | None:
         return next((arm for arm in self.arms if arm.role is Role.CHAMPION), None)
@@ -199,6 +226,11 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def canary(self) -> Arm | None:
         return next((arm for arm in self.arms if arm.role is Role.CANARY), None)
+
+    @property
+    def with_parts(self) -> tuple[Route, ...]:
+        """The route itself, then those of its parts."""
+        return (self, *(part.route for part in self.parts))
 
     def on_trial(self, arm: Arm) -> bool:
         """Whether the arm is compared with the champion before it: a canary, or a champion beside the one that is held back."""
@@ -210,7 +242,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one segment's requests are answered where it has a champion, or a rollout, of its own.
 
     segment: one of the values by which the model's route tells segments apart. route: of the same model, with the same
-    segments; it has no rules (the model's come first) and no parts.
+    segments and without parts. What the model's route says of rules does not hold there: its own rules are all.
     """
 
     segment: str
@@ -225,5 +257,6 @@ class RouteTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((route for route in self.routes if route.model == model), None)
 
     def digests(self) -> frozenset[str]:
-        arms = {arm.digest for route in self.routes for arm in route.arms}
-        return frozenset(arms | {shadow.digest for route in self.routes for shadow in route.shadows})
+        routes = [one for route in self.routes for one in route.with_parts]
+        arms = {arm.digest for route in routes for arm in route.arms}
+        return frozenset(arms | {shadow.digest for route in routes for shadow in route.shadows})

@@ -53,7 +53,7 @@ class ArmFigures:
 
     units: new ones that it met; requests, where the unit is the request. trials: outcomes that its goal rate is made of, and
     events those with a goal event. low, high: of the rate; all arms' intervals hold together, at all times. best: the probability
-    that its rate is the best one, from uniform priors. dropped: it does harm.
+    that its rate is the best one, from uniform priors. dropped: it is out, because it does harm or could not be loaded.
     """
 
     requests: int = 0
@@ -68,9 +68,16 @@ class ArmFigures:
 
 @dataclass(frozen=True, slots=True)
 class ContestArm:
-    """weight: the share of units that it gets while the contest is under way."""
+    """weight: the share of units that it gets while the contest is under way. gone: why it cannot be loaded, so that it left;
+    empty if it did not.
+    """
 
     version: int
     digest: str
     weight: float
     figures: ArmFigures = field(default_factory=ArmFigures)
+    gone: str = ""
+
+    @property
+    def out(self) -> bool:
+        return self.figures.dropped or bool(self.gone)

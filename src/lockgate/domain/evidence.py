@@ -33,11 +33,18 @@ class ArmObservation:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A shadow's answers beside those that were given. deltas: boundary.histogram counts of the scores' absolute difference."""
+    """A shadow's answers beside those that were given.
+
+    deltas: boundary.histogram counts of the scores' absolute difference. losses: where the loss is judged, of each labelled pair
+    the unit's key, the shadow's loss and the champion's, in the order in which they came. left_out: labelled pairs whose label
+    has no loss.
+    """
 
     agreed: int = 0
     disagreed: int = 0
     deltas: dict[int, int] = field(default_factory=dict)
+    losses: tuple[tuple[int, float, float], ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Observation:
     segment: the declared segment of the traffic that all of it belongs to, "" for the rest. until: Unix seconds of the last
     request in it; 0 if nothing can be in flight, that is, if whatever was assigned is counted.
     others, weights: in a contest, what the further arms did, and by which weights all were met: the baseline's first, then the
-    canary's, then those of `others`; `weight` is what the baseline did not get.
+    canary's, then those of `others`; `weight` is what the baseline did not get. gone: places of arms that left unproven.
     """
 
     weight: float
@@ -60,6 +67,7 @@ class Observation:
     pairs: Pairs = field(default_factory=Pairs)
     others: tuple[ArmObservation, ...] = ()
     weights: tuple[float, ...] = ()
+    gone: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,12 @@ class Learned:
 class Learning:
     """Where the learning of one model stands. There is one for each model that learns online.
 
-    course: id of the stretch of learning that began with the version `base`, by row `began` of the log. learned: place of the
-    next row to be learned. checkpoint: the course's last one, or the base; it had learned up to `checkpoint_at`. champion: the
-    version in Production when the last turn ended. bets: logarithms of the alarm's detectors. clean: place of the row up to which
-    nothing spoke against the lessons: what was learned from there on is suspected once there is an alarm.
+    course: id of the stretch of learning that began with the version `base`, by row `began` of the log; "" where none could
+    begin, as `reason` says. learned: place of the next row to be learned. checkpoint: the course's last one, or the base; it had
+    learned up to `checkpoint_at`. champion: the version in Production when the last turn ended. bets: logarithms of the alarm's
+    detectors. cusums, starts: for each bet, the logarithm of what it has won since it last had nothing, and the place of the row
+    by which that began. clean: place of the row up to which nothing spoke against the lessons: what was learned from there on is
+    suspected once there is an alarm.
     """
 
     model: str
@@ -85,6 +87,8 @@ class Learning:
     checkpoint_at: int
     champion: int
     bets: tuple[float, ...] = ()
+    cusums: tuple[float, ...] = ()
+    starts: tuple[int, ...] = ()
     clean: int = 0
     state: LearningState = LearningState.OPEN
     changed_at: datetime | None = None  # the state

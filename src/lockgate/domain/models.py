@@ -53,6 +53,17 @@ class Alias:
     version: int
 
 
+def alias_of(segment: str) -> str:
+    """The alias that names a segment's champion; of "", the one that is kept in step with Production."""
+    return f"{CHAMPION}:{segment}" if segment else CHAMPION
+
+
+def segment_of(alias: str) -> str:
+    """The segment whose champion the alias names; "" of any other alias."""
+    what, _, segment = alias.partition(":")
+    return segment if what == CHAMPION else ""
+
+
 class RequestState(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
@@ -91,3 +102,4 @@ class TransitionRequest:
     decisions: tuple[Decision, ...] = ()
     closed_at: datetime | None = None
     segment: str = ""  # the part of the traffic whose champion it is to be; "": of all that have none of their own
+    by: str = ""  # the header or field that tells the segment, as when it was asked for

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+MOST_WAITING = 200_000  # scores of one rollout that wait for their labels; above it they are thinned out
 _BITS = 64
 
 

@@ -16,3 +16,4 @@ class Actor:
 POLICY = Actor("policy", authenticated=True)  # decides where `deployment: automatic` says so
 CONTROLLER = Actor("controller", authenticated=True)  # moves rollouts as the evidence says
 WATCH = Actor("watch", authenticated=True)  # finds what the world has done to a model
+LEARNER = Actor("learner", authenticated=True)  # registers checkpoints of models that learn online, and stops on an alarm

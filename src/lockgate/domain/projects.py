@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from lockgate.boundary.routes import OnFailure
+from lockgate.boundary.routes import OnFailure, Segmentation
 from lockgate.domain.rollouts import Plan
 
 
@@ -57,6 +57,18 @@ class Champions:
     by: str
     segments: tuple[str, ...]
 
+    @property
+    def segmentation(self) -> Segmentation:
+        return Segmentation(self.by, self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Where a version must stand, and for how many seconds at least without having been taken out, before it may come in."""
+
+    environment: str
+    seconds: float = 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -64,6 +76,7 @@ class Environment:
     approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     answers: Answers = field(default_factory=Answers)
     champions: Champions | None = None
+    after: After | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from math import isfinite, isnan
 
-from lockgate.boundary.routes import Bins, LabelEvent, Thresholds
+from lockgate.boundary.routes import Bins, LabelEvent, Segmentation, Thresholds
 from lockgate.domain.contests import Contest, ContestArm
 from lockgate.domain.learning import Online
 from lockgate.domain.verdicts import JudgeVerdict
@@ -71,6 +72,35 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """How far a score is from its label, from 0 to 1: a shadow is held against the champion by the mean of it.
+
+    of: `brier`, the squared difference of a label that is 0 or 1 and a score, which is cut to [0, 1]; `absolute`, the absolute
+    difference of two numbers / `scale`, cut at 1. margin: SAFE must refute "the mean is higher by at least so much".
+    """
+
+    of: str = "brier"
+    scale: float = 1.0
+    margin: float = 0.01
+
+    @property
+    def words(self) -> str:
+        """For people: `brier loss`, `absolute loss / 60`."""
+        return "brier loss" if self.of == "brier" else f"absolute loss / {self.scale:g}"
+
+    def takes(self, label: float) -> bool:
+        """Whether there is a loss for this label at all, whatever was scored."""
+        return label in (0.0, 1.0) if self.of == "brier" else isfinite(label)
+
+    def at(self, score: float, label: float) -> float:
+        """To six decimals. A score that is no number is as wrong as can be: left out, it would be no harm."""
+        if isnan(score):
+            return 1.0
+        off = (min(max(score, 0.0), 1.0) - label) ** 2 if self.of == "brier" else abs(score - label) / self.scale
+        return round(min(off, 1.0), 6)
+
+
+@dataclass(frozen=True, slots=True)
 class Segments:
     """Parts of the traffic that harm is looked for in each by itself.
 
@@ -99,13 +129,15 @@ class JudgePolicy:
     """What the judge looks at and how sure it must be. See docs/explanation/judge.md.
 
     alpha: chance of a false HARM over the whole rollout, however often one looks. beta: of a false SAFE, for each metric.
-    metrics: some of errors, latency, labels for a canary; of agreement, errors, labels for a shadow.
+    alpha_per_year: what all rollouts of a model that begin within 365 days may have of alpha together; None: each has it all.
+    metrics: some of errors, latency, labels for a canary; of agreement, errors, labels, loss for a shadow; of labels, loss for
+        a checkpoint.
     requests_per_unit: with a sticky unit, its outcome is whether it failed within this many of its first requests.
     min_units: units of both arms that a step must see before SAFE may be said. A ratio that changes over the day is proven for
         the hours seen only: let a step see a whole cycle of the traffic. With labels among the metrics, labelled units count.
     max_units: canary units (requests, where the unit is the request) after which a step without verdict is INCONCLUSIVE; for a
-        shadow, units with a pair, or with a labelled pair where labels are judged.
-    agreement: of a shadow.
+        shadow, units with a pair, or with a labelled pair where labels or their loss are judged.
+    agreement: of a shadow. loss: of a shadow or a checkpoint.
     objectives: by metric (errors, labels), the rate that the canary may have at most, whatever the baseline does.
     predictions: None: that the canary predicts otherwise is no reason to pause.
     router_alpha: chance of a false ROUTER_FAULT. settled: seconds after which whatever was assigned has been counted, so more
@@ -137,6 +169,8 @@ class JudgePolicy:
     predictions: Predictions | None = None
     router_alpha: float = 0.001
     settled: float = 15.0
+    loss: Loss | None = None
+    alpha_per_year: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +209,8 @@ class StepApproval:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a version answered to those who asked for it in a preview: for people to see, and no evidence, because they chose it.
+    """What a version answered to those who asked for it, in a preview or in Staging: for people to see, and no evidence, because
+    they chose it.
 
     failures: kind → count, and all of them are among the requests.
     """
@@ -247,10 +282,18 @@ class Rollout:
     approvals: tuple[StepApproval, ...] = ()
     shown_at: datetime | None = None  # when the preview began
     shown: Shown = field(default_factory=Shown)
+    missing_since: datetime | None = None  # in Staging, its time over: a worker cannot load it, and not all have since
     bins: Bins | None = None  # of the scores, where predictions are compared
     contest: Contest | None = None
     contestants: tuple[ContestArm, ...] = ()  # of the contest: the champion's, the version's, the contenders'
     reweighed_at: datetime | None = None  # when a bandit changed its shares
     winner: int | None = None  # the contest's, which is promoted in place of `version`
     segment: str = ""  # the part of the traffic that it is about; "": all that has no champion of its own
+    segmentation: Segmentation | None = None  # how segments that may have champions are told apart while it is under way
+    apart: tuple[str, ...] = ()  # segments that had champions of their own when it began: what is seen there is no evidence
+    own: bool = False  # of a segment's: the baseline is the segment's own champion, not the general one
+    falls_back: bool = False  # a segment's roll-back that leaves it to the general champion
+    labelled_at: datetime | None = None  # when its judge was last told of a label
+    unlabelled_since: datetime | None = None  # labels should have come since then, and none did
     differed: bool = False  # it was paused because its predictions differ: who resumes it has seen that
+    plan_alpha: float | None = None  # the plan's, where the year's budget left the judge a smaller one

@@ -7,6 +7,7 @@ is read is what was kept. Unknown fields of dataclasses are passed over, so that
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -25,6 +26,8 @@ details = msgspec.json.Decoder(dict[str, Any]).decode  # of an event, from the t
 
 _BEYOND = 1 << 63
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")  # how MessagePack spells NaN and infinities, and seldom anything else
 
 
 @cache
@@ -71,11 +74,19 @@ def body(kind: Kind[T], item: T) -> bytes:
     """
     try:
         text = _encode(item)
-        if b"null" in text:  # how msgspec spells NaN and infinities, silently; the standard library tells them from None
+        if b"null" in text and _may_not_be_finite(item):  # as which JSON's encoder spells NaN and infinities, silently
             json.dumps(msgspec.to_builtins(item, str_keys=True), allow_nan=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise Invalid(f"{kind.name}: {item!r:.200} cannot be kept: {error}", hint="Keep plain, finite values.") from error
     return text
+
+
+def _may_not_be_finite(item: Any) -> bool:
+    """Whether the standard library has to look, which tells NaN from None, at a price: most nouns have a None somewhere."""
+    try:
+        return _NOT_FINITE.search(_pack(item)) is not None
+    except OverflowError:  # integers that MessagePack has no room for
+        return True
 
 
 def item(kind: Kind[T], text: bytes | str) -> T:

@@ -28,9 +28,12 @@ from lockgate.domain.runs import Run, StepOutput
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind(Generic[T]):
-    """A collection: the noun, the fields that name one of them (`key`), and further fields that one may ask for."""
+    """A collection: the noun, the fields that name one of them (`key`), and further fields that one may ask for.
+
+    There is one object of each kind, below; it equals itself only, so that stores may look up by it at no price.
+    """
 
     name: str
     noun: type[T]
@@ -191,6 +194,10 @@ class Writer(Reader, Protocol):
 
     def put(self, kind: Kind[T], item: T) -> None:
         """Keep the item, in place of what had its key."""
+        ...
+
+    def put_all(self, kind: Kind[T], items: Sequence[T]) -> None:
+        """`put` one after the other, at the price of one statement."""
         ...
 
     def remove(self, kind: Kind[T], *key: str | int) -> None: ...

@@ -60,8 +60,8 @@ def log_e_worse(weight: ArrayLike, events: ArrayLike, canary_events: ArrayLike, 
 def log_e_not_worse(weight: ArrayLike, events: ArrayLike, canary_events: ArrayLike, ratio: ArrayLike) -> Floats:
     """Log e-values against "the canary's rate is at least `ratio` × the baseline's".
 
-    weight, events, canary_events: shape (weights,). ratio: shape (ratios,). Returns shape (ratios,).
+    weight, events, canary_events: shape (..., weights). ratio: shape (...), or (ratios,) for several margins of the same counts.
     """
-    margins = np.asarray(ratio, dtype=float)[:, np.newaxis]
+    margins = np.asarray(ratio, dtype=float)[..., np.newaxis]
     bets = np.asarray(LOWER) / margins[..., np.newaxis]
     return log_mean(log_growth(weight, events, canary_events, margins, bets).sum(axis=-2))

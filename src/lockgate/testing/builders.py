@@ -14,7 +14,7 @@ from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.evidence import ArmObservation, JournalRow, Observation
 from lockgate.domain.findings import Finding, FindingKind, Job, JobState, Label, Trigger, TriggerDecision, WatchWindow
-from lockgate.domain.holds import Events, Hold, HoldRow
+from lockgate.domain.holds import Events, Hold, HoldRow, Outcomes, Told
 from lockgate.domain.learning import Learning
 from lockgate.domain.models import Alias, Decision, ModelVersion, RegisteredModel, Stage, TransitionRequest, Vote
 from lockgate.domain.people import Actor
@@ -185,7 +185,18 @@ def hold(**fields: Any) -> Hold:
 
 
 def hold_row(**fields: Any) -> HoldRow:
-    events = Events(0.95, {"errors": (3, 2), "labels": (1, 0)}, ((2**64 - 1, 1), (7, 1), (8, 1)), (2**64 - 1,))
+    events = Events(
+        0.95,
+        {"errors": (3, 2), "labels": (1, 0)},
+        ((2**64 - 1, 1), (7, 1), (8, 1)),
+        (2**64 - 1,),
+        day=2,
+        segment="AA",
+        inside=Told({"errors": (1, 1)}, ((2**64 - 1, 1),)),
+        arrived=(40, 38),
+        until=1767603600.5,
+        outcomes=Outcomes({"errors": (4, 1)}, ((2**64 - 1, 2, 1),)),
+    )
     return HoldRow(**{"hold": "hold-1", "seq": 0, "at": START, "events": (events,), "verdict": JudgeVerdict.WAIT, **fields})
 
 

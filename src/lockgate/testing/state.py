@@ -136,6 +136,10 @@ class _MemoryWriter(_MemoryReader):
     def put(self, kind: Kind[T], item: T) -> None:
         self._own_collection(kind)[_key(kind, kind.key_of(item))] = _row(kind, item)
 
+    def put_all(self, kind: Kind[T], items: Sequence[T]) -> None:
+        for item in items:
+            self.put(kind, item)
+
     def remove(self, kind: Kind[T], *key: str | int) -> None:
         self._own_collection(kind).pop(_key(kind, key), None)
 

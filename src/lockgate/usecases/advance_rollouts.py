@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lockgate.boundary.acknowledgements import Acknowledgement, Readiness
 from lockgate.boundary.routes import Revision
-from lockgate.domain.evidence import JournalRow, Observation
 from lockgate.domain.people import CONTROLLER
 from lockgate.domain.rollouts import Outcome, Phase, Rollout, Signal
-from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.ports.state import JOURNAL, ROLLOUTS, WORKERS, Reader, Writer
-from lockgate.stages.deliver.contest import ContestState
+from lockgate.stages.deliver.contest import leavings, without_unloadable
 from lockgate.stages.deliver.evidence import shown
-from lockgate.stages.deliver.journal import State, bins, fold, observed, report, seen, sentence, thresholds
+from lockgate.stages.deliver.journal import State, fold, observed, seen, sentence
 from lockgate.stages.deliver.judge import Report
 from lockgate.stages.deliver.readiness import enforced_at, readiness_of_all
 from lockgate.stages.deliver.rollout import ENDED, digests, has_judge, preview_ends, when_judged, when_ready
-from lockgate.usecases.deal_shares import deal
 from lockgate.usecases.find_holds import holds_under_way
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import rollout_by
+from lockgate.usecases.journal_looks import Judged, Told, journal_looks
 from lockgate.usecases.live_workers import live_workers
+from lockgate.usecases.note_staging import note_staging
 from lockgate.usecases.pair_labels import take_pairs
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.steer_rollout import give_signal
@@ -86,11 +86,9 @@ def advance_rollouts(world: World, judges: Judges) -> bool:
             taken = take_observations(tx).by_model()
             workers = live_workers(tx, now)
             holds = holds_under_way(tx)
-            for one in rollouts_under_way(tx):
-                rollout = rollout_by(tx, one.id)  # the promotion of another one may have ended it a moment ago
-                if not rollout.ended_at:
-                    _tick(tx, rollout, taken[rollout.model], workers, judges, now)
+            _tick(tx, rollouts_under_way(tx), taken, workers, judges, now)
             watch_promotions(tx, holds, taken, workers, judges.watches, now)
+            note_staging(tx, taken)
             _note_enforcement(tx, workers, now)
     except BaseException:
         judges.forget()  # what was folded in this tick was not committed
@@ -98,30 +96,77 @@ def advance_rollouts(world: World, judges: Judges) -> bool:
     return True
 
 
-def _tick(tx: Writer, rollout: Rollout, taken: Taken, workers: list[Acknowledgement], judges: Judges, now: datetime) -> Rollout:
-    began = rollout.ramp[0]
-    state, reason = readiness_of_all(workers, digests(rollout), Revision(began.epoch, began.n))
-    if state is Readiness.FAILED:
-        return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=reason))
-    differed, judged = rollout.differed, None
+def _tick(
+    tx: Writer,
+    under_way: list[Rollout],
+    taken: Mapping[str, Taken],
+    workers: list[Acknowledgement],
+    judges: Judges,
+    now: datetime,
+) -> None:
+    """All are told what came, then their judges are asked together, which takes a fraction of the time, then each one moves."""
+    turns = [_turn(tx, rollout, taken[rollout.model], workers, judges) for rollout in under_way]
+    looks = {one.rollout.id: one for one in journal_looks(tx, [turn.told for turn in turns if turn.told], now)}
+    ended: set[str] = set()
+    for turn in turns:
+        rollout = turn.rollout
+        if rollout.model in ended and rollout_by(tx, rollout.id).ended_at:  # by the promotion of another one, a moment ago
+            continue
+        if _moved(tx, turn, looks.get(rollout.id), taken[rollout.model], judges, now).ended_at:
+            ended.add(rollout.model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a rollout found in this tick. reason: why it is not ready. told: None where there was nothing to tell its judge."""
+
+    rollout: Rollout
+    ready: Readiness
+    reason: str
+    told: Told | None = None
+    error: LockgateError | None = None
+
+
+def _turn(tx: Writer, before: Rollout, taken: Taken, workers: list[Acknowledgement], judges: Judges) -> _Turn:
+    since = Revision(before.ramp[0].epoch, before.ramp[0].n)
+    rollout = without_unloadable(before, workers, since)
+    ready, reason = readiness_of_all(workers, digests(rollout), since)
+    if ready is Readiness.FAILED or not has_judge(rollout):
+        return _Turn(rollout, ready, reason)
     try:
-        if has_judge(rollout) and (new := seen(rollout, taken.cells, taken.labels, take_pairs(tx, rollout, taken.labels))):
-            rollout, judged = _consume(tx, rollout, new, taken, judges, now)
+        new = seen(rollout, taken.cells, taken.labels, take_pairs(tx, rollout, taken.labels))
+        new = (*leavings(before, rollout), *new)
+        told = Told(rollout, taken, new, observed(judges.state(tx, rollout), new)) if new else None
     except (Invalid, Corrupt) as error:
-        return _give_up(tx, rollout, error, now)
+        return _Turn(rollout, ready, reason, error=error)
+    return _Turn(rollout, ready, reason, told)
+
+
+def _moved(tx: Writer, turn: _Turn, judged: Judged | None, taken: Taken, judges: Judges, now: datetime) -> Rollout:
+    rollout = turn.rollout
+    if turn.ready is Readiness.FAILED:
+        return give_signal(tx, rollout, Signal.UNLOADABLE, CONTROLLER, now, Outcome(None, detail=turn.reason))
+    if turn.error:
+        return _give_up(tx, rollout, turn.error, now)
+    if judged:
+        judges.keep(judged.rollout, judged.state)
+        same = _dealt(judged.rollout) == _dealt(rollout)
+        rollout = judged.rollout if same else publish_rollout(tx, judged.rollout, now)
     if rollout.phase is Phase.PREPARING:
-        if state is not Readiness.READY:
+        if turn.ready is not Readiness.READY:
             return rollout
         return give_signal(tx, rollout, when_ready(rollout), CONTROLLER, now, Outcome(None))
     if rollout.phase is Phase.PREVIEW:
-        return _preview(tx, rollout, taken, now, ready=state is Readiness.READY)
-    if judged is None:
+        return _preview(tx, rollout, taken, now, ready=turn.ready is Readiness.READY)
+    signal = _signal(rollout, turn.rollout) if judged else None
+    if judged is None or signal is None:
         return rollout
-    signal = Signal.PAUSE if rollout.differed and not differed else when_judged(rollout)
-    if signal is None:
-        return rollout
-    said = sentence(rollout, judges.state(tx, rollout), judged)
-    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged, said, taken.since or now.timestamp()))
+    said = sentence(rollout, judged.state, judged.report)
+    return give_signal(tx, rollout, signal, CONTROLLER, now, outcome(judged.report, said, taken.since or now.timestamp()))
+
+
+def _signal(rollout: Rollout, before: Rollout) -> Signal | None:
+    return Signal.PAUSE if rollout.differed and not before.differed else when_judged(rollout)
 
 
 def _preview(tx: Writer, rollout: Rollout, taken: Taken, now: datetime, *, ready: bool) -> Rollout:
@@ -146,55 +191,9 @@ def _give_up(tx: Writer, rollout: Rollout, error: LockgateError, now: datetime) 
     return give_signal(tx, rollout, Signal.ABORT, CONTROLLER, now, Outcome(rollout.verdict, detail=detail))
 
 
-def _consume(
-    tx: Writer, rollout: Rollout, new: tuple[Observation, ...], taken: Taken, judges: Judges, now: datetime
-) -> tuple[Rollout, Report]:
-    """Journal what was seen and fold it; set thresholds and bins once the baseline has shown enough.
-
-    Raises:
-        Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
-    """
-    state = observed(judges.state(tx, rollout), new)
-    judged = report(state, rollout.step, extensions=rollout.extensions)
-    tx.put(
-        JOURNAL,
-        JournalRow(
-            rollout=rollout.id,
-            seq=rollout.rows,
-            at=now,
-            step=rollout.step,
-            observations=new,
-            verdict=judged.verdict,
-            evidence=dict(judged.evidence),
-            extensions=rollout.extensions,
-            observed_until=taken.until or now.timestamp(),  # without a block it is labels that waited for their pairs
-        ),
-    )
-    changed = replace(rollout, rows=rollout.rows + 1, verdict=judged.verdict)
-    changed = replace(
-        changed,
-        thresholds=changed.thresholds or thresholds(state, id=changed.rows),
-        bins=changed.bins or bins(state, id=changed.rows),
-        differed=changed.differed or _to_be_looked_at(changed, judged),
-    )
-    if isinstance(state, ContestState):
-        changed = deal(tx, changed, state, judged, now)
-    tx.put(ROLLOUTS, changed)
-    judges.keep(changed, state)
-    if _dealt(changed) != _dealt(rollout):
-        changed = publish_rollout(tx, changed, now)
-    return changed, judged
-
-
 def _dealt(rollout: Rollout) -> tuple[object, ...]:
     """What a look can change of the route. All else of it moves by signals."""
     return rollout.thresholds, rollout.bins, tuple(one.weight for one in rollout.contestants)
-
-
-def _to_be_looked_at(rollout: Rollout, judged: Report) -> bool:
-    """Whether the arms are proven to predict differently and nothing else moves the rollout. It is paused for that once."""
-    differ = judged.difference is not None and judged.difference.proven
-    return differ and rollout.phase is Phase.PROGRESSING and judged.verdict not in (JudgeVerdict.HARM, JudgeVerdict.ROUTER_FAULT)
 
 
 def outcome(judged: Report, said: str, since: float) -> Outcome:

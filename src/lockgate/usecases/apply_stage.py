@@ -29,15 +29,17 @@ def apply_stage(tx: Writer, version: ModelVersion, stage: Stage, actor: Actor, n
     elif version.stage is Stage.PRODUCTION:
         tx.remove(ALIASES, version.model, CHAMPION)
         tx.record(_happened(Action.ALIAS_REMOVED, moved, actor, now, {"alias": CHAMPION}))
-    _cancel_meaningless(tx, moved, actor, now)
+    cancel_meaningless(tx, moved, stage, actor, now)
     return moved
 
 
-def _cancel_meaningless(tx: Writer, version: ModelVersion, actor: Actor, now: datetime) -> None:
+def cancel_meaningless(tx: Writer, version: ModelVersion, stage: Stage, actor: Actor, now: datetime, segment: str = "") -> None:
+    """Open requests for the version to come where it is now: into a stage, or into a segment of Production."""
     for request in tx.find(REQUESTS, model=version.model, version=version.version, state=RequestState.OPEN.value):
-        if request.to_stage is version.stage:
+        if (request.to_stage, request.segment) == (stage, segment):
             tx.put(REQUESTS, replace(request, state=RequestState.CANCELLED, closed_at=now))
-            details = {"request": request.id, "why": f"version {version.version} already is in {version.stage.value}"}
+            where = f"{stage.value}, segment {segment}" if segment else stage.value
+            details = {"request": request.id, "why": f"version {version.version} already is in {where}"}
             tx.record(_happened(Action.REQUEST_CANCELLED, version, actor, now, details))
 
 

@@ -79,6 +79,8 @@ def _keep(tx: Writer, given: Rollout, step: int, actor: Actor, now: datetime, co
         "comment": comment,
         "digest": given.digest,
     }
+    if given.segment:
+        details["segment"] = given.segment
     tx.put(ROLLOUTS, given)
     happened = Happened(
         Action.ROLLOUT_APPROVED, actor.name, actor.authenticated, now, given.id, given.model, given.version, details

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgate.domain.rollouts import Plan
+from lockgate.domain.rollouts import Plan, Strategy
 from lockgate.kernel.errors import Invalid
 from lockgate.stages.deliver.journal import BY_REQUEST
-from lockgate.stages.deliver.rehearsal import Labels, Latency, Traffic, uneven
+from lockgate.stages.deliver.rehearsal import Labels, Latency, Traffic, judged_event, most_differing, uneven
 
 TAIL = 4.0  # the 99 % quantile of the latency is so many times its median
 DAY = 86_400.0
@@ -18,6 +18,7 @@ ERRORS = 0.01
 MEDIAN_LATENCY = 0.01  # seconds
 UNITS = 10_000
 LABEL_EVENTS = 0.1
+DIFFERING = 0.02  # of a shadow's answers, where agreement is not judged; where it is, half of what it allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,17 @@ class Asked:
     units: int | None = None
     label_events: float | None = None
     label_delay: float | None = None
+    differing: float | None = None
+
+    def errors_for(self, plan: Plan) -> float:
+        """A shadow is asked about what was answered, and where nothing is wrong it answers."""
+        return _or(self.errors, 0.0 if plan.strategy is Strategy.SHADOW else ERRORS)
+
+    def differing_for(self, plan: Plan) -> float | None:
+        if plan.strategy is not Strategy.SHADOW:
+            return None
+        allowed = most_differing(plan.judge)
+        return _or(self.differing, DIFFERING if allowed == 1 else allowed / 2)
 
     def hours_for(self, labels: Labels | None) -> float:
         """A day, from the first label on."""
@@ -45,24 +57,26 @@ class Asked:
 
 def assume_traffic(plan: Plan, asked: Asked) -> Traffic:
     """Traffic as it was asked for; what was not said is 20 requests a second, 1 % of them failures, 10 ms, and where units are
-    sticky 10,000 of them; where labels are judged the event in 10 % of them, a day after the answer.
+    sticky 10,000 of them; where labels are judged the event in 10 % of them, a day after the answer. A shadow that is as good
+    never fails by itself and differs half as often as it may.
 
     Raises:
         Invalid: what was asked for does not fit the plan, or each other.
     """
     check_asked(plan, asked)
     labels = None
-    if "labels" in plan.judge.metrics:
+    if judged_event(plan) is not None:
         labels = Labels(_or(asked.label_events, LABEL_EVENTS), _or(asked.label_delay, DAY))
     sticky = plan.unit != BY_REQUEST
     return checked(
         Traffic(
             requests_per_second=_or(asked.requests_per_second, REQUESTS_PER_SECOND),
-            errors=_or(asked.errors, ERRORS),
+            errors=asked.errors_for(plan),
             latency=asked.latency_or(MEDIAN_LATENCY),
             labels=labels,
             activity=uneven(asked.units or UNITS) if sticky else (),
             hours=asked.hours_for(labels),
+            differing=asked.differing_for(plan),
         )
     )
 
@@ -70,16 +84,19 @@ def assume_traffic(plan: Plan, asked: Asked) -> Traffic:
 def check_asked(plan: Plan, asked: Asked) -> None:
     """
     Raises:
-        Invalid: it is about units or labels, and the plan knows none.
+        Invalid: it is about units, labels or answers that differ, and the plan knows none.
     """  # noqa: D212 - there is nothing else to say
     if asked.units is not None and plan.unit == BY_REQUEST:
         hint = "Leave --units out, or name a unit that comes again: unit: header:NAME or field:NAME"
         raise Invalid(f"{asked.units} units found, none expected: in this plan each request is a unit of its own", hint=hint)
-    if "labels" not in plan.judge.metrics and (asked.label_events is not None or asked.label_delay is not None):
-        hint = "Leave --label-events and --label-delay out, or add labels to judge: metrics"
-        raise Invalid(
-            f"something about labels found, nothing expected: the plan judges {', '.join(plan.judge.metrics)}", hint=hint
-        )
+    if asked.differing is not None and plan.strategy is not Strategy.SHADOW:
+        hint = "Leave --differing out, or let production say strategy: shadow"
+        raise Invalid(f"answers that differ found, none expected: strategy {plan.strategy.value} compares no pairs", hint=hint)
+    if judged_event(plan) is None and (asked.label_events is not None or asked.label_delay is not None):
+        judged = "the fewest errors" if plan.contest else ", ".join(plan.judge.metrics)
+        labels = "set a goal of labels" if plan.contest else "add labels to judge: metrics"
+        hint = f"Leave --label-events and --label-delay out, or {labels}"
+        raise Invalid(f"something about labels found, nothing expected: the plan judges {judged}", hint=hint)
 
 
 def checked(traffic: Traffic) -> Traffic:

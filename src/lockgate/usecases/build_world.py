@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lockgate.ports.datasets import Datasets
 from lockgate.ports.executor import Executors, Values
 from lockgate.ports.libraries import Libraries
+from lockgate.ports.package_server import PackageServer
 from lockgate.ports.run_folders import RunFolders
 from lockgate.ports.runtimes import Runtime
 from lockgate.ports.source import Source
@@ -21,6 +22,7 @@ class BuildWorld:
     natives: library → function that puts its models into the library's own format, for the packager (see `ports.natives`).
     checker: (frame, contract) → a sentence for each rule that is broken.
     runtimes: what a stored package is asked with before it is registered, and the champion about the candidate's held-out rows.
+    server: what serves a package for a moment, to see what it costs.
     """
 
     executors: Executors
@@ -31,5 +33,6 @@ class BuildWorld:
     libraries: Libraries
     packager: str
     checker: str
+    server: PackageServer
     runtimes: tuple[Runtime, ...] = ()
     natives: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from lockgate.usecases.publish_routes import route_table
 from lockgate.usecases.world import World
 
 _PLACE = "environments.production"
+_FIELD = "field:"
 
 
 def check_named_inputs(world: World, project: Project, signature: Signature) -> None:
@@ -39,6 +40,8 @@ def _named(project: Project) -> Iterator[tuple[str, str]]:
     for index, rule in enumerate(production.rules):
         if rule.field is not None:
             yield f"{_PLACE}.rules[{index}].field", rule.field
+    if production.champions is not None and production.champions.by.startswith(_FIELD):
+        yield f"{_PLACE}.champions.by", production.champions.by.removeprefix(_FIELD)
 
 
 def _served_inputs(world: World, model: str) -> set[str]:
@@ -46,7 +49,7 @@ def _served_inputs(world: World, model: str) -> set[str]:
     with world.state.read() as tx:
         route = route_table(tx).route(model)
     inputs: set[str] = set()
-    for arm in route.arms if route else ():
+    for arm in (arm for one in (route.with_parts if route else ()) for arm in one.arms):
         try:
             inputs.update(names(decode(world.artifacts.get(arm.digest), arm.digest).signature.inputs))
         except (NotFound, Corrupt, Invalid):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from lockgate.domain.contests import ContestArm
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import CONTROLLER
-from lockgate.domain.rollouts import Phase, Rollout, Strategy
+from lockgate.domain.rollouts import Rollout
 from lockgate.ports.state import Writer
 from lockgate.stages.deliver import contest
 from lockgate.stages.deliver.contest import ContestState
@@ -16,35 +15,19 @@ from lockgate.stages.deliver.judge import Report
 
 
 def deal(tx: Writer, rollout: Rollout, state: ContestState, judged: Report, now: datetime) -> Rollout:
-    """The rollout after a look; the caller stores it and publishes its shares.
-
-    What was dropped loses its share at once, in whatever phase. Otherwise a bandit's shares change while it progresses, when it
-    is time, and a fixed split never does.
-    """
-    arms = list(zip(rollout.contestants, judged.arms, strict=True))
-    dropped = [one for one, told in arms if told.dropped and not one.figures.dropped]
-    for one in dropped:
-        tx.record(_dropped(rollout, one, now))
-    changed = replace(
-        rollout,
-        contestants=tuple(replace(one, figures=told) for one, told in arms),
-        winner=None if judged.winner is None else rollout.contestants[judged.winner].version,
-    )
-    weights = contest.shares(state, bandit=rollout.strategy is Strategy.BANDIT)
-    if not dropped and not _due(changed, weights, state, now):
-        return changed
-    return replace(changed, contestants=contest.with_shares(changed.contestants, weights), reweighed_at=now)
-
-
-def _due(rollout: Rollout, weights: tuple[float, ...], state: ContestState, now: datetime) -> bool:
-    if rollout.strategy is not Strategy.BANDIT or rollout.phase is not Phase.PROGRESSING:
-        return False
-    before = [one.weight for one in rollout.contestants]
-    return contest.due(before, weights, rollout.reweighed_at or rollout.started_at, now, state.contest)
+    """The rollout after a look (see contest.dealt); the caller stores it and publishes its shares. What is out is an event."""
+    changed = contest.dealt(rollout, state, judged, now)
+    for before, after in zip(rollout.contestants, changed.contestants, strict=True):
+        if after.figures.dropped and not before.figures.dropped:
+            tx.record(_dropped(rollout, after, now))
+    return changed
 
 
 def _dropped(rollout: Rollout, arm: ContestArm, now: datetime) -> Happened:
-    details: dict[str, object] = {"version": arm.version, "detail": f"version {arm.version} does harm: its share goes to others"}
+    why = f"cannot be loaded ({arm.gone})" if arm.gone else "does harm"
+    details: dict[str, object] = {"version": arm.version, "detail": f"version {arm.version} {why}: its share goes to others"}
+    if rollout.segment:
+        details["segment"] = rollout.segment
     return Happened(
         Action.ROLLOUT_DROPPED, CONTROLLER.name, CONTROLLER.authenticated, now, rollout.id, rollout.model, arm.version, details
     )

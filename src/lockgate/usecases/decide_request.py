@@ -14,6 +14,8 @@ from lockgate.kernel.errors import Conflict, Refused
 from lockgate.ports.state import REQUESTS, Writer
 from lockgate.stages.decide.approvals import check_may_decide, tally
 from lockgate.usecases.apply_stage import apply_stage
+from lockgate.usecases.check_segment import check_same_part
+from lockgate.usecases.find_staged import check_had_its_time
 from lockgate.usecases.find_things import environment_of, request_by, version_of
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.start_rollout import check_may_leave, open_rollout
@@ -24,7 +26,8 @@ def approve_request(world: World, request_id: str, actor: Actor, comment: str = 
     """One person's yes.
 
     Raises:
-        NotFound, Conflict (closed, already decided, another rollout is under way), Refused (the policy excludes the actor).
+        NotFound, Conflict (closed, already decided, another rollout is under way), Refused (the policy excludes the actor, or the
+        segment that was asked for is another part of the traffic by now).
     """
     with world.state.write() as tx:
         return decide(tx, request_by(tx, request_id), Vote.APPROVE, actor, world.clock.now(), comment)
@@ -54,6 +57,9 @@ def decide(tx: Writer, request: TransitionRequest, vote: Vote, actor: Actor, now
     version = version_of(tx, request.model, request.version)
     policy = approval_policy(tx, request)
     check_may_decide(policy, request, version, actor)
+    if vote is Vote.APPROVE and request.to_stage in ENVIRONMENT_OF:
+        check_same_part(tx, request)
+        check_had_its_time(tx, version, ENVIRONMENT_OF[request.to_stage], now)
     decided = replace(request, decisions=(*request.decisions, Decision(actor.name, vote, now, comment)))
     state = tally(policy, decided)
     if state is not RequestState.OPEN:
@@ -76,7 +82,7 @@ def _carry_out(tx: Writer, request: TransitionRequest, actor: Actor, now: dateti
     if request.digest != version.digest:
         raise Conflict(f"request {request.id} speaks of {request.digest}, version {version.version} is {version.digest}")
     if request.to_stage in ENVIRONMENT_OF:
-        open_rollout(tx, version, ENVIRONMENT_OF[request.to_stage], actor, now, request=request.id)
+        open_rollout(tx, version, ENVIRONMENT_OF[request.to_stage], actor, now, request=request.id, segment=request.segment)
     else:
         check_may_leave(tx, version)
         apply_stage(tx, version, request.to_stage, actor, now)
@@ -85,4 +91,6 @@ def _carry_out(tx: Writer, request: TransitionRequest, actor: Actor, now: dateti
 
 def _happened(action: Action, request: TransitionRequest, actor: Actor, now: datetime, comment: str) -> Happened:
     details = {"to": request.to_stage.value, "state": request.state.value, "comment": comment, "digest": request.digest}
+    if request.segment:
+        details["segment"] = request.segment
     return Happened(action, actor.name, actor.authenticated, now, request.id, request.model, request.version, dict(details))

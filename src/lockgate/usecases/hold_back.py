@@ -11,7 +11,7 @@ from lockgate.domain.people import Actor
 from lockgate.domain.rollouts import Rollout
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import HOLDS, Writer
-from lockgate.stages.deliver.hold_back import begun, ended, from_revision, leaves_behind
+from lockgate.stages.deliver.hold_back import begun, ended, from_revision, leaves_behind, renewed
 from lockgate.usecases.find_holds import hold_on
 from lockgate.usecases.publish_routes import publish_routes
 
@@ -25,6 +25,17 @@ def begin_hold(tx: Writer, rollout: Rollout, actor: Actor, now: datetime) -> Non
     tx.put(HOLDS, from_revision(hold, publish_routes(tx, hold.model), now))
     details = {"rollout": hold.rollout, "baseline": hold.baseline, "share": hold.weight, "until": hold.until.isoformat()}
     tx.record(_happened(Action.HOLD_BEGUN, hold, actor, now, details))
+
+
+def renew_hold(tx: Writer, hold: Hold, now: datetime) -> Hold:
+    """The hold in whose route units are drawn anew, if the time for that has come; its journal is told apart by the revision."""
+    drawn = renewed(hold, now)
+    if drawn is None:
+        return hold
+    tx.put(HOLDS, drawn)  # the routes follow from it
+    drawn = from_revision(drawn, publish_routes(tx, hold.model), now)
+    tx.put(HOLDS, drawn)
+    return drawn
 
 
 def end_hold(tx: Writer, hold: Hold, end: HoldEnd, actor: Actor, now: datetime, detail: str = "") -> Hold:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,10 +15,13 @@ from lockgate.domain.runs import Run
 from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.kernel.errors import Invalid
 from lockgate.ports.artifacts import ArtifactStore
-from lockgate.ports.runtimes import Runtime
 from lockgate.project.load import Project
+from lockgate.stages.decide.gates.fairness import judge_fairness
 from lockgate.stages.decide.gates.metrics import metrics
 from lockgate.stages.decide.gates.quality import judge_gates
+from lockgate.stages.decide.gates.split import judge_split
+from lockgate.usecases.ask_package import ask_package
+from lockgate.usecases.build_world import BuildWorld
 from lockgate.usecases.evaluate_champion import evaluate_champion
 from lockgate.usecases.world import World
 
@@ -29,6 +31,7 @@ class Candidate:
     """digest: of the package's manifest. evaluation_digest, reference: of artifacts."""
 
     digest: str
+    manifest: Manifest
     packaged: Packaged
     evaluation: Evaluation
     evaluation_digest: str
@@ -58,6 +61,7 @@ def candidate_of(world: World, run: Run, content: bytes) -> Candidate:
     )
     return Candidate(
         digest=world.artifacts.put(manifest.encode(made)),
+        manifest=made,
         packaged=packaged,
         evaluation=evaluation.decode(packaged.evaluation),
         evaluation_digest=world.artifacts.put(packaged.evaluation),
@@ -69,11 +73,14 @@ def _stored(artifacts: ArtifactStore, name: str, content: bytes) -> File:
     return File(name, artifacts.put(content), len(content))
 
 
-def judge_candidate(world: World, runtimes: Iterable[Runtime], project: Project, run: Run, candidate: Candidate) -> Run:
+def judge_candidate(world: World, build: BuildWorld, project: Project, run: Run, candidate: Candidate) -> Run:
     """The run with its metrics and the verdict of each gate; its `error` names the gates that did not pass, if any."""
     event = project.label_event
-    champion = evaluate_champion(world, runtimes, run.model, candidate.packaged)
-    results = _noted(candidate.packaged) + judge_gates(project.gates.quality, candidate.evaluation, champion, event)
+    champion = evaluate_champion(world, build.runtimes, run.model, candidate.packaged)
+    results = _noted(candidate.packaged) + judge_split(project.gates.split, candidate.packaged.split)
+    results += judge_gates(project.gates.quality, candidate.evaluation, champion, event)
+    results += judge_fairness(project.gates.fairness, candidate.evaluation, event.threshold if event else None)
+    results += ask_package(build, project.gates, candidate.manifest, candidate.packaged)
     missed = [one for one in results if one.verdict is not GateVerdict.PASS]
     error = "; ".join(f"gate {one.gate}: {one.rule}: {one.verdict.value}, {one.detail}" for one in missed) or None
     return replace(run, metrics=metrics(candidate.evaluation, event), gates=results, error=error)

@@ -13,18 +13,21 @@ from dataclasses import replace
 from struct import Struct
 
 from lockgate.boundary.observations import Feedback
+from lockgate.boundary.predictions import segment_place
 from lockgate.boundary.records import Record
 from lockgate.domain.findings import Label
-from lockgate.domain.pairs import LabelledPair, Pairing, Sample, ShadowScore
+from lockgate.domain.pairs import MOST_WAITING, LabelledPair, Pairing, Sample, ShadowScore
 from lockgate.domain.rollouts import Rollout, Strategy
 from lockgate.ports.records import Batch, RecordSource
 from lockgate.ports.state import LABELLED_PAIRS, LABELS, PAIRINGS, SHADOW_SCORES, Writer
+from lockgate.stages.deliver.label_wait import waits_for_labels
 from lockgate.stages.deliver.rollout import under_way, weight_at
+from lockgate.stages.deliver.segments import concerns, segment_at
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.world import World
 
-MOST = 200_000  # scores of one rollout that wait for their labels; above it they are thinned out
+MOST = MOST_WAITING
 PAGE = 2_000  # rows that are removed or handed over in one transaction: bounds how long others wait
 _single = Struct("f")  # as the prediction id keeps the champion's score
 
@@ -52,13 +55,16 @@ def pair_labels(world: World, records: RecordSource) -> bool:
 
 
 def take_pairs(tx: Writer, rollout: Rollout, labels: Iterable[Feedback]) -> tuple[LabelledPair, ...]:
-    """The rollout's labelled pairs that its judge has not seen; the caller journals them. labels: those that just came."""
-    if not _judged_by_labels([rollout]):
+    """The rollout's labelled pairs that its judge has not seen; the caller journals them. labels: those that just came.
+
+    A checkpoint's pairs are all made by the learner, from the log of lessons.
+    """
+    if rollout.strategy is not Strategy.ONLINE and not _judged_by_labels([rollout]):
         return ()
     waited = tx.find(LABELLED_PAIRS, rollout=rollout.id, limit=PAGE)
     for pair in waited:
         tx.remove(LABELLED_PAIRS, rollout.id, pair.prediction_id)
-    return (*waited, *_met(tx, rollout, labels))
+    return (*waited, *_met(tx, rollout, labels)) if rollout.strategy is Strategy.SHADOW else tuple(waited)
 
 
 def _met(tx: Writer, rollout: Rollout, labels: Iterable[Feedback]) -> Iterator[LabelledPair]:
@@ -78,15 +84,14 @@ def _untidy(pairing: Pairing, judged: Sequence[Rollout]) -> bool:
 
 
 def _judged_by_labels(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    return [one for one in rollouts if one.strategy is Strategy.SHADOW and "labels" in one.judge.metrics]
+    return [one for one in rollouts if one.strategy is Strategy.SHADOW and waits_for_labels(one.judge)]
 
 
 def _keep(tx: Writer, rollouts: Sequence[Rollout], samples: dict[str, Sample], records: Iterable[Record]) -> None:
     """Scores with a label that is there already wait for the judge, all others for their label."""
-    by_version = {(one.model, one.version): one for one in rollouts}
     waiting: list[ShadowScore] = []
     for record in records:
-        rollout = by_version.get((record.model, record.version)) if record.shadow and record.failure is None else None
+        rollout = _asked_by(record, rollouts) if record.shadow and record.failure is None else None
         if rollout is None or not weight_at(rollout, record.revision.epoch, record.revision.n):
             continue
         for score in _scores(rollout, record):
@@ -96,6 +101,14 @@ def _keep(tx: Writer, rollouts: Sequence[Rollout], samples: dict[str, Sample], r
             elif label is not None and label.version == rollout.baseline:
                 tx.add(LABELLED_PAIRS, _paired(score, label))
     tx.add_all(SHADOW_SCORES, waiting)
+
+
+def _asked_by(record: Record, rollouts: Sequence[Rollout]) -> Rollout | None:
+    """For which rollout the shadow was asked: one version may be tried in several segments at once."""
+    found = [one for one in rollouts if (one.model, one.version) == (record.model, record.version)]
+    if len(found) > 1 and record.prediction_ids:
+        found = [one for one in found if concerns(one, segment_at(one, segment_place(record.prediction_ids[0])))]
+    return next(iter(found), None)
 
 
 def _scores(rollout: Rollout, record: Record) -> Iterator[ShadowScore]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from lockgate.boundary.routes import Revision, Route, RouteTable
 from lockgate.domain.environments import PRODUCTION
+from lockgate.domain.learning import LearningState
 from lockgate.domain.models import ModelVersion, Stage
-from lockgate.domain.rollouts import Phase, RampStep, Rollout
-from lockgate.ports.state import ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
-from lockgate.stages.deliver.rollout import met, shares, with_step
-from lockgate.stages.deliver.routes import route
+from lockgate.domain.rollouts import RampStep, Rollout
+from lockgate.ports.state import LEARNINGS, ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
+from lockgate.stages.deliver.rollout import entering, met, shares, with_step
+from lockgate.stages.deliver.routes import Apart, route
+from lockgate.usecases.find_champions import champions_in_force, segmentation_in_force
 from lockgate.usecases.find_holds import hold_on
-from lockgate.usecases.find_rollouts import rollouts_under_way
-from lockgate.usecases.find_things import environment_of
-
-_PAGE = 20  # rollouts
+from lockgate.usecases.find_rollouts import last_into_each, rollouts_under_way
+from lockgate.usecases.find_things import environment_of, version_of
 
 
 def route_table(tx: Reader) -> RouteTable:
@@ -62,28 +61,35 @@ def desired_route(tx: Reader, model: str) -> Route | None:
         *tx.find(VERSIONS, model=model, stage=Stage.STAGING.value),
     ]
     answers = environment_of(tx, model, PRODUCTION).answers
-    return route(model, standing, rollouts_under_way(tx, model), retained_version(tx, model), answers, hold_on(tx, model))
+    under_way, retained, hold = rollouts_under_way(tx, model), retained_version(tx, model), hold_on(tx, model)
+    apart, learns = _apart(tx, model), _learns(tx, model)
+    return route(model, standing, under_way, retained, answers, hold, apart, learns=learns)
+
+
+def _learns(tx: Reader, model: str) -> bool | None:
+    learning = tx.get(LEARNINGS, model)
+    return None if learning is None else learning.state is LearningState.OPEN
+
+
+def _apart(tx: Reader, model: str) -> Apart | None:
+    """The segments that may have champions of their own, and those that they have."""
+    segmentation = segmentation_in_force(tx, model)
+    if segmentation is None:
+        return None
+    in_force = champions_in_force(tx, model, segmentation)
+    return Apart(
+        segmentation,
+        champions={name: version_of(tx, model, entering(one)) for name, one in in_force.items()},
+        retained={name: version_of(tx, model, one.baseline) for name, one in in_force.items() if one.own and one.baseline},
+    )
 
 
 def retained_version(tx: Reader, model: str) -> ModelVersion | None:
     """The version that the last promotion into Production replaced: kept warm, so that going back needs no load."""
-    last = _last_into_production(tx, model)
+    last = last_into_production(tx, model)
     return tx.get(VERSIONS, model, last.baseline) if last and last.baseline is not None else None
 
 
-def came_back(tx: Reader, model: str) -> bool:
-    """Whether what stands in Production came there by a roll-back."""
-    last = _last_into_production(tx, model)
-    return last is not None and last.back
-
-
-def _last_into_production(tx: Reader, model: str) -> Rollout | None:
-    return next((rollout for rollout in _promoted(tx, model) if rollout.environment == PRODUCTION), None)
-
-
-def _promoted(tx: Reader, model: str) -> Iterator[Rollout]:
-    """Newest first. There may be any number of them into Staging since the last one into Production."""
-    offset = 0
-    while page := tx.find(ROLLOUTS, model=model, phase=Phase.PROMOTED.value, newest_first=True, limit=_PAGE, offset=offset):
-        yield from page
-        offset += _PAGE
+def last_into_production(tx: Reader, model: str, segment: str = "") -> Rollout | None:
+    """The last rollout that was promoted there. segment: in which; "": of all that has no champion of its own."""
+    return last_into_each(tx, model, [segment]).get(segment)

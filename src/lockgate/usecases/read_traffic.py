@@ -17,12 +17,12 @@ from lockgate.boundary.records import Record
 from lockgate.boundary.routes import Revision
 from lockgate.domain.evidence import ArmObservation
 from lockgate.domain.models import ModelVersion, Stage
-from lockgate.domain.rollouts import Plan, Rollout
+from lockgate.domain.rollouts import Plan, Rollout, Strategy
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.records import Cursor, RecordSource
 from lockgate.ports.state import JOURNAL, LABELS, ROLLOUTS, VERSIONS, Reader
 from lockgate.stages.deliver.journal import BY_REQUEST
-from lockgate.stages.deliver.rehearsal import Labels, Latency, Traffic, duration, uneven
+from lockgate.stages.deliver.rehearsal import Labels, Latency, Traffic, duration, judged_event, uneven
 from lockgate.usecases.assume_traffic import MEDIAN_LATENCY, Asked, check_asked, checked
 from lockgate.usecases.world import World
 
@@ -61,7 +61,7 @@ def read_traffic(world: World, records: RecordSource, model: str, plan: Plan, as
         )
     found = _Found(plan, asked, volume, journal, known)
     rate, errors, latency, labels = found.rate(), found.errors(), found.latency(), found.labels()
-    traffic = Traffic(rate, errors, latency, labels, found.activity(), asked.hours_for(labels))
+    traffic = Traffic(rate, errors, latency, labels, found.activity(), asked.hours_for(labels), asked.differing_for(plan))
     return Recorded(checked(traffic), tuple(found.told))
 
 
@@ -85,7 +85,8 @@ class _Part:
 def _journal(tx: Reader, version: ModelVersion) -> Iterator[_Part]:
     """The rollouts that the version took part in, the newest first."""
     for rollout in tx.find(ROLLOUTS, model=version.model, newest_first=True):
-        if not rollout.rows or version.version not in (rollout.version, rollout.baseline):
+        elsewhere = version.version not in (rollout.version, rollout.baseline) or rollout.segment  # a segment is another traffic
+        if not rollout.rows or elsewhere:
             continue
         seen = [observation for row in tx.find(JOURNAL, rollout=rollout.id) for observation in row.observations]
         own = [one.canary if rollout.version == version.version else one.baseline for one in seen]
@@ -113,8 +114,8 @@ class _Known:
 
 def _known(tx: Reader, version: ModelVersion, plan: Plan) -> _Known | None:
     """None where labels are not judged."""
-    event = plan.judge.label_event
-    if "labels" not in plan.judge.metrics or event is None:
+    event = judged_event(plan)
+    if event is None:
         return None
     events: dict[tuple[int, float], bool] = {}
     delays = []
@@ -197,8 +198,8 @@ class _Found:
         return rate
 
     def errors(self) -> float:
-        if self.asked.errors is not None:
-            return self.asked.errors
+        if self.asked.errors is not None or self.plan.strategy is Strategy.SHADOW:
+            return self.asked.errors_for(self.plan)
         volume = self.volume
         self.told.append(f"{volume.failed} of {volume.own} requests of the version in Production failed")
         return volume.failed / volume.own

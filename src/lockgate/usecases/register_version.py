@@ -9,16 +9,14 @@ from msgspec import to_builtins
 
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
-from lockgate.domain.models import ModelVersion, RegisteredModel, Stage, Vote
-from lockgate.domain.people import POLICY, Actor
+from lockgate.domain.models import ModelVersion, RegisteredModel
+from lockgate.domain.people import Actor
 from lockgate.domain.projects import Deployment, ProjectRecord
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, Writer
-from lockgate.usecases.decide_request import decide
 from lockgate.usecases.find_things import environment_of
 from lockgate.usecases.publish_routes import publish_routes
-from lockgate.usecases.request_transition import open_request
-from lockgate.usecases.start_rollout import in_the_way
+from lockgate.usecases.send_on import send_on_its_way
 from lockgate.usecases.world import World
 
 
@@ -60,30 +58,26 @@ def register_version(
         return version
 
 
-def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
-    """Request and approve as the policy. A dirty build and a production that is busy stay for a person to decide."""
-    plan = environment_of(tx, version.model, PRODUCTION).plan
-    if version.dirty or in_the_way(tx, version.model, PRODUCTION, plan) is not None:
-        return
-    request = open_request(tx, version, Stage.PRODUCTION, POLICY, now, "deployment: automatic; all gates passed")
-    decide(tx, request, Vote.APPROVE, POLICY, now, "all gates passed")
-
-
 def remember_project(tx: Writer, project: ProjectRecord, actor: Actor, now: datetime) -> None:
     """Keep what the project file says, and let the model be answered by it.
 
-    Switching between a person's go and the evidence's go, and answering otherwise than before, are events of their own.
+    Switching between a person's go and the evidence's go, answering otherwise than before, and other segments that may have
+    champions, are events of their own.
     """
     before = tx.get(PROJECTS, project.model)
-    answered = environment_of(tx, project.model, PRODUCTION).answers
+    earlier = environment_of(tx, project.model, PRODUCTION)
     tx.put(PROJECTS, project)
-    answers = environment_of(tx, project.model, PRODUCTION).answers
+    now_said = environment_of(tx, project.model, PRODUCTION)
     if before is None or before.deployment is not project.deployment:
         deployed = before.deployment.value if before else None
         tx.record(_set(Action.DEPLOYMENT_SET, project, actor, now, deployed, project.deployment.value))
-    if answers != answered:
-        tx.record(_set(Action.ANSWERS_SET, project, actor, now, to_builtins(answered), to_builtins(answers)))
-        publish_routes(tx, project.model)
+    for action, was, said in (
+        (Action.ANSWERS_SET, earlier.answers, now_said.answers),
+        (Action.CHAMPIONS_SET, earlier.champions, now_said.champions),
+    ):
+        if was != said:
+            tx.record(_set(action, project, actor, now, to_builtins(was), to_builtins(said)))
+            publish_routes(tx, project.model)
 
 
 def _set(action: Action, project: ProjectRecord, actor: Actor, now: datetime, before: object, after: object) -> Happened:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from lockgate.ports.state import HOLD_ROWS
 from lockgate.stages.deliver.guard import begin, follow, look
 from lockgate.usecases.find_holds import hold_by
-from lockgate.usecases.replay_rollout import Replay
+from lockgate.usecases.replay_rollout import Replay, the_same
 from lockgate.usecases.world import World
 
 
 def replay_hold(world: World, rollout: str) -> Replay:
-    """Compare every verdict and every value of the detectors with what the journal says, bit for bit.
+    """Compare every verdict and every value of the detectors with what the journal says.
 
     Raises:
         NotFound: no such rollout, or it left nothing behind.
@@ -22,7 +22,7 @@ def replay_hold(world: World, rollout: str) -> Replay:
     for row in rows:
         follow(guard, row)
         said = look(guard)
-        if said.verdict is not row.verdict or said.evidence != row.evidence:
+        if said.verdict is not row.verdict or not the_same(said.evidence, row.evidence):
             told = f"row {row.seq} says {row.verdict.value}, the replay says {said.verdict.value}, or their values differ"
             return Replay(hold.id, len(rows), same=False, first_difference=row.seq, sentence=told)
     agreed = f"{len(rows)} minutes of {hold.id} derived again: every verdict and every value is the same"

@@ -10,24 +10,31 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.holds import HoldEnd
 from lockgate.domain.models import ModelVersion
 from lockgate.domain.people import Actor
-from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal, Strategy
+from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal
 from lockgate.kernel.errors import NotFound, Refused
 from lockgate.ports.state import Reader, Writer
+from lockgate.stages.deliver.rollout import PAIRED
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import model_named, version_of
 from lockgate.usecases.hold_back import end_hold_on
-from lockgate.usecases.publish_routes import came_back, retained_version
+from lockgate.usecases.publish_routes import last_into_production, retained_version
+from lockgate.usecases.return_by_loading import learned_before, return_by_loading
+from lockgate.usecases.roll_back_segment import return_in_segment
 from lockgate.usecases.start_rollout import open_rollout, standing_in
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
 
 
-def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int | None = None) -> Rollout:
+def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int | None = None, segment: str = "") -> Rollout:
     """End what is under way, and put the retained version back into Production at once.
 
-    With a rollout under way, its abort is the roll-back: the champion still stands. Only a shadow answers nobody, so it ends with
-    the roll-back instead of being it. After a roll-back the retained version is the one that was left: going there must be said
-    by `to`, so that a command given twice does not undo itself.
+    segment: there, instead of where the general champion answers. It goes back to its champion before, or, if it had none, falls
+    back to the general one.
+
+    With a rollout under way, its abort is the roll-back: the champion still stands. Only a shadow and a checkpoint answer nobody:
+    they end with the roll-back instead of being it. After a roll-back the retained version is the one that was left: going there
+    must be said by `to`, so that a command given twice does not undo itself. Where the model learns online, `to` may be whatever
+    stood in Production; what is not kept warm serves once it is loaded.
 
     Raises:
         NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed.
@@ -35,11 +42,28 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int 
     now = world.clock.now()
     with world.state.write() as tx:
         for rollout in rollouts_under_way(tx, model):
-            if rollout.environment == PRODUCTION and rollout.strategy is not Strategy.SHADOW:
+            here = (rollout.environment, rollout.segment) == (PRODUCTION, segment)
+            if here and rollout.strategy not in PAIRED:
                 return give_signal(
                     tx, rollout, Signal.ABORT, actor, now, Outcome(rollout.verdict, detail=reason or "rolled back")
                 )
+        if segment:
+            return return_in_segment(tx, model, segment, actor, now, reason, to)
+        if to is not None and (version := learned_before(tx, model, to)) is not None:
+            return return_to(tx, version, actor, now, reason)
         return return_to_retained(tx, model, actor, now, reason, to)
+
+
+def return_to(tx: Writer, version: ModelVersion, actor: Actor, now: datetime, reason: str) -> Rollout:
+    """To the retained version at once; to another one as soon as every worker has loaded it.
+
+    Raises:
+        Conflict: it is in Production already.
+    """
+    retained = retained_version(tx, version.model)
+    if retained is not None and retained.version == version.version:
+        return return_to_retained(tx, version.model, actor, now, reason, version.version)
+    return return_by_loading(tx, version, actor, now, reason)
 
 
 def return_to_retained(
@@ -68,7 +92,8 @@ def return_to_retained(
     end_hold_on(tx, model, hold_ends, actor, now, reason)
     for other in rollouts_under_way(tx, model):
         # On its way into Staging: going back into Production comes first. A shadow in Production: it is compared with what goes.
-        if other.version == retained.version or other.environment == PRODUCTION:
+        # One in a segment ends with the promotion below if it was compared with what goes.
+        if not other.segment and (other.version == retained.version or other.environment == PRODUCTION):
             told = Outcome(other.verdict, detail=f"{model} is rolled back to version {retained.version}")
             give_signal(tx, other, Signal.ABORT, actor, now, told)
     rollout = replace(open_rollout(tx, version_of(tx, model, retained.version), PRODUCTION, actor, now, plan=Plan()), back=True)
@@ -77,7 +102,8 @@ def return_to_retained(
 
 
 def _check_meant(tx: Reader, current: ModelVersion, retained: ModelVersion, to: int | None) -> None:
-    if to is None and came_back(tx, current.model):
+    last = last_into_production(tx, current.model)
+    if to is None and last is not None and last.back:
         raise Refused(
             f"version {current.version} of {current.model} came into Production by a roll-back from {retained.version}",
             hint=f"To go to version {retained.version} again: lockgate rollback {current.model} --to {retained.version}",

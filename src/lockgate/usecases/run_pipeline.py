@@ -128,7 +128,7 @@ def _decide(world: World, build: BuildWorld, prepared: Prepared, run: Run, candi
     if build.runtimes:  # as it lies in the store now, not as it was in memory
         verify_package(world.artifacts, candidate.digest, build.runtimes)
     check_named_inputs(world, prepared.project, candidate.packaged.signature)
-    judged = judge_candidate(world, build.runtimes, prepared.project, run, candidate)
+    judged = judge_candidate(world, build, prepared.project, run, candidate)
     if judged.error is not None:
         return _end(world, judged, RunStatus.REFUSED, judged.error, actor)
     register_version(

@@ -17,6 +17,7 @@ from lockgate.usecases.apply_stage import apply_stage
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import rollout_by, version_of
 from lockgate.usecases.hold_back import begin_hold
+from lockgate.usecases.name_champion import name_champion
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.world import World
 
@@ -43,13 +44,14 @@ def steer(world: World, rollout_id: str, signal: Signal, actor: Actor, reason: s
 
     Raises:
         NotFound: no such rollout. IllegalSignal: it cannot take the signal now. Refused: a promotion would pass by a step that
-        needs people's yes.
+        needs people's yes, or bring in what no worker can load.
     """
     now = world.clock.now()
     with world.state.write() as tx:
         rollout = rollout_by(tx, rollout_id)
         if signal is Signal.PROMOTE and under_way(rollout):
             _check_nobody_is_passed_by(rollout)
+            _check_it_can_be_loaded(rollout)
         return give_signal(tx, rollout, signal, actor, now, Outcome(rollout.verdict, detail=reason))
 
 
@@ -63,6 +65,15 @@ def _check_nobody_is_passed_by(rollout: Rollout) -> None:
         )
 
 
+def _check_it_can_be_loaded(rollout: Rollout) -> None:
+    why = next((one.gone for one in rollout.contestants if one.version == rollout.version and one.gone), "")
+    if why:
+        raise Refused(
+            f"version {rollout.version}, which rollout {rollout.id} would bring in, cannot be loaded: {why}",
+            hint=f"Let the others go on, or end the contest: lockgate rollout abort {rollout.id}",
+        )
+
+
 def give_signal(tx: Writer, rollout: Rollout, signal: Signal, actor: Actor, now: datetime, outcome: Outcome) -> Rollout:
     """The rollout after the signal, with stage, alias, routes and events as they follow from it."""
     changed = advance(rollout, signal, now, outcome)
@@ -70,16 +81,22 @@ def give_signal(tx: Writer, rollout: Rollout, signal: Signal, actor: Actor, now:
     tx.record(_happened(changed, signal, actor, now, outcome))
     if changed.phase is Phase.PROMOTED:
         version = version_of(tx, changed.model, entering(changed))
-        apply_stage(tx, version, STAGE_OF[changed.environment], actor, now)
+        if changed.segment:
+            name_champion(tx, changed, version, actor, now)
+        else:
+            apply_stage(tx, version, STAGE_OF[changed.environment], actor, now)
         begin_hold(tx, changed, actor, now)
         _end_those_beside(tx, changed, actor, now)
     return publish_rollout(tx, changed, now)
 
 
 def _end_those_beside(tx: Writer, promoted: Rollout, actor: Actor, now: datetime) -> None:
-    """Shadows beside a promoted one were compared with a version that serves no more: what they have shown is no proof now."""
+    """What was compared with a version that serves no more: what it has shown is no proof now. Shadows beside the promoted one
+    are, and where the general champion changed, rollouts in segments without a champion of their own.
+    """
     for other in rollouts_under_way(tx, promoted.model):
-        if other.environment == promoted.environment:
+        general = not promoted.segment and not other.own
+        if other.environment == promoted.environment and (general or other.segment == promoted.segment):
             said = (
                 f"version {entering(promoted)} was promoted in place of version {other.baseline}, with which this one was"
                 f" compared: request it again, and it is compared with version {entering(promoted)}"
@@ -89,6 +106,8 @@ def _end_those_beside(tx: Writer, promoted: Rollout, actor: Actor, now: datetime
 
 def _happened(rollout: Rollout, signal: Signal, actor: Actor, now: datetime, outcome: Outcome) -> Happened:
     details: dict[str, object] = {"signal": signal.value, "weight": weight(rollout)}
+    if rollout.segment:
+        details["segment"] = rollout.segment
     if rollout.strategy is Strategy.SHADOW:
         details["share"] = met(rollout)
     if outcome.detail:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,22 +11,31 @@ from datetime import datetime
 from lockgate.boundary.acknowledgements import Acknowledgement, Readiness
 from lockgate.boundary.routes import Revision
 from lockgate.domain.environments import PRODUCTION
-from lockgate.domain.evidence import Observation
 from lockgate.domain.holds import Hold, HoldEnd, HoldRow, HoldState
 from lockgate.domain.people import CONTROLLER
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.ports.state import HOLD_ROWS, HOLDS, Reader, Writer
-from lockgate.stages.deliver.evidence import observations
 from lockgate.stages.deliver.guard import BLOCK, Guard, Look, fold, follow, look, take
-from lockgate.stages.deliver.hold_evidence import harm_told, news, together, with_figures
+from lockgate.stages.deliver.hold_back import renewed
+from lockgate.stages.deliver.hold_evidence import (
+    Window,
+    fault_told,
+    harm_told,
+    is_long,
+    news,
+    together,
+    windows,
+    with_figures,
+)
 from lockgate.stages.deliver.readiness import readiness
-from lockgate.usecases.hold_back import end_hold
+from lockgate.stages.deliver.segments import concerning
+from lockgate.usecases.hold_back import end_hold, renew_hold
 from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.roll_back import return_to_retained
 from lockgate.usecases.start_rollout import standing_in
-from lockgate.usecases.take_observations import Taken
+from lockgate.usecases.take_observations import Taken, unread
 
 PATIENCE = 60.0  # seconds for a held-back version that a worker has lost to come back: a process that died is started again
 
@@ -61,7 +70,11 @@ def look_is_due(tx: Reader, holds: Iterable[Hold], now: datetime) -> bool:
     """Whether there is anything to do for them though nothing was observed."""
     workers = live_workers(tx, now)
     return any(
-        now >= hold.until or hold.missing_since is not None or _lost(hold, workers) is not None or not _stands(tx, hold)
+        now >= hold.until
+        or hold.missing_since is not None
+        or _lost(hold, workers) is not None
+        or renewed(hold, now) is not None
+        or not _stands(tx, hold)
         for hold in holds
     )
 
@@ -90,17 +103,22 @@ def _tick(tx: Writer, hold: Hold, taken: Taken, workers: list[Acknowledgement], 
         _over(tx, hold, HoldEnd.LEFT, now, f"version {hold.version} is not in Production any more")
         return
     try:
-        seen = observations(hold, taken.cells, taken.labels)
-        hold, said = _consume(tx, hold, seen, taken.until, watches, now) if seen else (hold, None)
+        seen = windows(hold, *concerning(hold, taken.cells, taken.labels))
+        at = min(now, hold.until)  # what is read later is of the last minute: the guard reckoned with so many blocks and no more
+        hold, said = _consume(tx, hold, seen, taken.until, watches, at) if seen else (hold, None)
     except (Invalid, Corrupt) as error:
         _give_up(tx, hold, error, now)
         return
     if said is not None and said.verdict is JudgeVerdict.HARM:
         return_to_retained(tx, hold.model, CONTROLLER, now, harm_told(hold, said.metrics), hold.baseline, HoldEnd.HARM)
+    elif said is not None and said.verdict is JudgeVerdict.ROUTER_FAULT:
+        _over(tx, hold, HoldEnd.ROUTER_FAULT, now, fault_told(watches.guard(tx, hold)))
     elif now >= hold.until:
+        if unread(tx, hold.until.timestamp()):
+            return  # a controller that was away reads first what was seen meanwhile: it may be harm
         _over(tx, hold, HoldEnd.PASSED, now, f"no harm of version {hold.version} was found")
     else:
-        _see_whether_it_is_there(tx, hold, workers, now)
+        _see_whether_it_is_there(tx, renew_hold(tx, hold, now), workers, now)
 
 
 def _stands(tx: Reader, hold: Hold) -> bool:
@@ -114,7 +132,7 @@ def _give_up(tx: Writer, hold: Hold, error: LockgateError, now: datetime) -> Non
 
 
 def _consume(
-    tx: Writer, hold: Hold, seen: tuple[Observation, ...], until: float, watches: Watches, now: datetime
+    tx: Writer, hold: Hold, seen: Sequence[Window], until: float, watches: Watches, now: datetime
 ) -> tuple[Hold, Look | None]:
     """Journal what is new and let the guard look; None if nothing is.
 
@@ -122,12 +140,13 @@ def _consume(
         Invalid, Corrupt: what was seen, or the journal, cannot be folded; nothing is kept of it.
     """
     guard = watches.guard(tx, hold)
-    events, hold = news(guard, seen), with_figures(hold, seen)
+    events = tuple(one for window in seen for one in news(guard, window.observations, window.number, arriving=window.arriving))
+    hold = with_figures(hold, [one for window in seen for one in window.observations])
     if not events:
         tx.put(HOLDS, hold)
         return hold, None
     last = tx.get(HOLD_ROWS, hold.id, hold.rows - 1) if hold.rows else None
-    if last is not None and _minute(last.at) == _minute(now):
+    if last is not None and _minute(last.at) == _minute(now) and not (guard.sticky and is_long(last)):
         row = replace(last, events=together(last.events, events))
         take(guard, events)
     else:

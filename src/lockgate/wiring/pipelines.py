@@ -7,6 +7,7 @@ from lockgate.integrations.local.asked import AskedRuntime
 from lockgate.integrations.local.datasets import LocalDatasets
 from lockgate.integrations.local.executor import LocalExecutors
 from lockgate.integrations.local.libraries import LocalLibraries
+from lockgate.integrations.local.package_server import LocalPackageServer
 from lockgate.integrations.local.run_folders import LocalRunFolders
 from lockgate.integrations.local.values import LocalValues
 from lockgate.integrations.onnxruntime.runtime import OnnxRuntime
@@ -37,4 +38,5 @@ def build_world(home: Home, world: World) -> BuildWorld:
         checker=CHECKER,
         runtimes=(OnnxRuntime(), *(AskedRuntime(name, home.cache / "venvs") for name in ASKED)),
         natives=NATIVES,
+        server=LocalPackageServer(),
     )

@@ -7,9 +7,10 @@ from lockgate.integrations.sql.state import SqlState
 from lockgate.kernel.clock import SystemClock
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
+from lockgate.wiring.learners import LEARNERS
 
 
 def open_world(home: Home) -> World:
     """The world of a home, which is made ready if it is new."""
     home.prepare()
-    return World(SqlState.open(home.database), LocalArtifacts(home.artifacts), SystemClock())
+    return World(SqlState.open(home.database), LocalArtifacts(home.artifacts), SystemClock(), LEARNERS)

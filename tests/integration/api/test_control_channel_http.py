@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from lockgate.boundary.observations import Lesson
 from lockgate.boundary.routes import Revision, RouteTable
+from lockgate.domain.learning import LessonLog
 from lockgate.entrypoints.api.app import create_app
 from lockgate.integrations.sql.state import SqlState
-from lockgate.ports.state import INBOX, ROUTES, PublishedRoutes
+from lockgate.ports.state import INBOX, LEARNINGS, LESSON_LOGS, LESSONS, ROUTES, PublishedRoutes
+from lockgate.serving.capture.kept import MOST
 from lockgate.testing.artifacts import MemoryArtifacts
-from lockgate.testing.builders import block, route_table
+from lockgate.testing.builders import MODEL, block, learning, route_table
 from lockgate.testing.clock import VirtualClock
+from lockgate.usecases.take_observations import take_observations
 from lockgate.usecases.world import World
 from tests.samples.server import served
 
@@ -83,6 +87,20 @@ def test_a_block_is_committed_before_it_is_acknowledged(database: Path, address:
     assert [ask(address, "POST", "/control/v1/observations", content)[0] for _ in range(2)] == [204, 204]
     with SqlState.open(database).read() as tx:
         assert [one.block for one in tx.find(INBOX)] == [block(1)]
+
+
+def test_a_block_with_all_the_lessons_that_one_may_hold_is_taken(database: Path, address: str) -> None:
+    with SqlState.open(database).write() as tx:
+        tx.put(LEARNINGS, learning())
+    rows = MOST // 2 // 11 - 100  # two lessons: for each row a text of one letter, and its label
+    lessons = tuple(Lesson(name, MODEL, 1, {"s": ["a"] * rows}, (1.0,) * rows, 2.0) for name in ("a", "b"))
+    content = msgspec.msgpack.encode(block(1, lessons=lessons))
+    assert 0.95 * MOST < len(content) < MOST
+    assert [ask(address, "POST", "/control/v1/observations", content)[0] for _ in range(2)] == [204, 204]
+    with SqlState.open(database).write() as tx:
+        take_observations(tx)
+        assert tx.find(LESSON_LOGS) == [LessonLog(MODEL, 2 * rows)]
+        assert [one.labels for one in tx.find(LESSONS)] == [one.labels for one in lessons]
 
 
 def test_pages_answer_while_workers_wait(address: str) -> None:

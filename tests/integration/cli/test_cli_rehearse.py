@@ -75,7 +75,47 @@ def test_the_traffic_is_as_it_is_described(lockgate: CommandLine) -> None:
         "label_event_rate": 0.2,
         "label_delay": 3600,
         "label_coverage": 1,
+        "differing": None,
     }
+
+
+def test_a_shadow_is_rehearsed_by_its_pairs(lockgate: CommandLine) -> None:
+    change(
+        lockgate.folder / "lockgate.yaml",
+        "strategy: canary\n    steps: [10%, 50%]",
+        "strategy: shadow",
+    )
+    change(
+        lockgate.folder / "lockgate.yaml",
+        "metrics: [errors, latency]",
+        "metrics: [agreement, errors], agreement: {at_least: 95%, threshold: 0.5}",
+    )
+    said = lockgate("rehearse", "--runs", "3", "--inject", "differing=20%")
+    assert said.code == 0
+    assert "tumour as a shadow that is asked about 100%, unit request" in said.out
+    assert "an equal shadow differs in 2.5 %" in said.out
+    assert "differs-x2 (10% of the answers differ): stopped in 3 of 3 runs by agreement" in said.out
+    assert "injected (20% of the answers differ): stopped in 3 of 3 runs by agreement" in said.out
+    assert "nobody met its answers" in said.out
+    refused = lockgate("rehearse", "--inject", "latency=2")
+    assert (refused.code, "strategy shadow does not look at" in refused.err) == (1, True)
+
+
+def test_a_contest_is_rehearsed_by_its_winner(lockgate: CommandLine) -> None:
+    change(
+        lockgate.folder / "lockgate.yaml",
+        "strategy: canary\n    steps: [10%, 50%]",
+        "strategy: ab-test\n    contest: {goal: {event: true, best: most}}",
+    )
+    words = ("--runs", "2", "--scenario", "better-x1.5", "--scenario", "worse-x1.25", "--label-delay", "10m")
+    said = lockgate("rehearse", "--json", *words)
+    better, worse = said.json["scenarios"]
+    assert (better["ends"]["promoted"]["runs"], worse["ends"]["champion-won"]["runs"]) == (2, 2)
+    assert better["exposed_share"]["median"] == pytest.approx(0.5, abs=0.02)
+    told = lockgate("rehearse", *words).out
+    assert "tumour by ab-test of 2 versions from 50% / 50%, unit request" in told
+    assert "better-x1.5 (label events 10% → 15%): promoted in 2 of 2 runs" in told
+    assert "worse-x1.25 (label events 10% → 8%): won by the champion in 2 of 2 runs" in told
 
 
 def test_a_plan_that_cannot_reach_a_verdict_is_warned_of(lockgate: CommandLine) -> None:
@@ -128,7 +168,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(lockgate: CommandLine) -> None:
         (["--inject", "errors"], "a percentage expected, such as 5%"),
         (["--inject", "latency=-1"], "a number from 0.001 to 1000"),
         (["--inject", "latency=nan"], "a number from 0.001 to 1000"),
-        (["--inject", "cost=2"], "errors=3%, latency=1.3, labels=1.25 or router=1.2 expected"),
+        (["--inject", "cost=2"], "errors=3%, latency=1.3, labels=1.25, router=1.2 or differing=8% expected"),
         (["--inject", "errors=3%", "--inject", "errors=4%"], "errors found twice"),
         (["--environment", "test"], "'production', 'staging'"),
         (["--traffic", "imagined"], "'synthetic', 'recorded'"),
@@ -143,6 +183,9 @@ def test_wrong_usage_says_what_is_expected(lockgate: CommandLine, words: list[st
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["--differing", "1%"], "strategy canary compares no pairs"),
+        (["--inject", "differing=9%"], "strategy canary does not look at"),
+        (["--scenario", "alike"], "which strategy canary does not know"),
         (["--environment", "staging"], "strategy replace has nothing to judge"),
         (["--units", "10"], "each request is a unit of its own"),
         (["--label-delay", "1h"], "the plan judges errors, latency"),

@@ -44,6 +44,9 @@ def test_status_shows_agreement_differences_failures_labels_and_latency_side_by_
         "missed by one alone shadow 1, champion 0",
         "failures shadow 2 % (4 of 200), champion 0 % (0 of 400)",
         "missed shadow 50 % (1 of 2), champion 0 % (0 of 2)",
-        "latency, not judged shadow p50 31.05 ms, p99 31.05 ms, champion p50 10.11 ms, p99 10.11 ms",
+        (
+            "latency, not judged shadow p50 31.1 ms (29.6–31.1), p99 31.1 ms (29.6 or more),"
+            " champion p50 10.1 ms (9.63–10.1), p99 10.1 ms (9.63 or more)"
+        ),
     ]
     assert "HARM at e ≥ 100, SAFE at e ≥ 20 for each metric" in said.out

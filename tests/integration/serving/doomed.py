@@ -27,20 +27,21 @@ from typing import Any
 from zlib import crc32
 
 import lockgate.serving.capture
-from lockgate.boundary.observations import Feedback
+from lockgate.boundary.observations import Feedback, Lesson
 from lockgate.boundary.routes import Bins, Revision
 from lockgate.kernel.clock import SystemClock
 from lockgate.serving.capture.figures import FigureFiles, Figures
 from lockgate.serving.capture.flusher import Flusher
+from lockgate.serving.capture.kept import Kept
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import Spool
 from lockgate.serving.capture.tally import Tally
 
 KEYS = 6000  # requests of one life
-LABELS = 300
+LABELS = 300  # and lessons, one after the other
 BEGUN, ADMITTED, ENDING, ENDED = 1, 2, 3, 4  # notes on a request
-ASKED, ACKNOWLEDGED = 1, 2  # and on a label
+ASKED, ACKNOWLEDGED = 1, 2  # and on a label or lesson
 SHED, RECORDS = 0, 1  # counters in the diary: how many were begun, how many were done
 REVISION = Revision(3, 4)
 BINS = Bins(1, tuple(map(float, range(1, 10))))
@@ -74,6 +75,12 @@ def score(key: int) -> float:
 def outcome(key: int) -> str:
     """How the request of this key ends, if it comes to its end."""
     return "withdrawn" if key % 13 == 0 else "error" if key % 7 == 0 else "paired" if key % 11 == 0 else "ok"
+
+
+def asked(number: int) -> Kept:
+    if number % 2:
+        return Kept(lessons=(Lesson(str(number), "m", 1, {"x": [0.5, float(number)]}, (1.0, 0.0), 2.0),))
+    return Kept((Feedback(str(number), "m", 1, REVISION, number, 0.5, 1.0, 2.0, 1.0),))
 
 
 class Life:
@@ -139,7 +146,7 @@ class Life:
     async def _label(self) -> None:
         for number in range(LABELS):
             self._diary.labels[number] = ASKED
-            await self._flusher.keep_labels([Feedback(str(number), "m", 1, REVISION, number, 0.5, 1.0, 2.0, 1.0)])
+            await self._flusher.keep(asked(number))
             self._diary.labels[number] = ACKNOWLEDGED
 
     def _send(self) -> None:

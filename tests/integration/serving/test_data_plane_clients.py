@@ -86,7 +86,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataPlane]:
     with ControlPlane().serving() as control:
         plane = DataPlane(path / "home", folder, f"http://127.0.0.1:{control.port}", ("--grace", "0"))
         arms = Arm(1, folder.linear(0.0), Role.CHAMPION, 1.0), Arm(2, folder.linear(100.0), Role.PINNED)
-        control.publish(Route(MODEL, arms), Route(ECHO, (Arm(1, echo_package(folder), Role.CHAMPION, 1.0),)))
+        control.publish(Route(MODEL, arms, learns=True), Route(ECHO, (Arm(1, echo_package(folder), Role.CHAMPION, 1.0),)))
         plane.start()
         wait_for(plane.ready, "both models are ready")
         wait_for(lambda: plane.get(f"/v2/models/{MODEL}/versions/2/ready").status == 200, "the pinned version is ready")

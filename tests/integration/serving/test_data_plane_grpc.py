@@ -28,8 +28,9 @@ from tests.integration.serving.data_plane import (
     root_model,
     wait_for,
 )
-from tests.integration.serving.grpc_calls import Refused, channel, client, ids_of, inputs, sent, typed
+from tests.integration.serving.grpc_calls import Refused, channel, client, grpc_port, ids_of, inputs, sent, typed
 from tests.integration.serving.test_data_plane_clients import ECHO, TYPES, echo_package
+from tests.integration.serving.test_grpc_server import heard, request
 
 MISSING = [name for name in ("grpc", "google", "tritonclient") if find_spec(name) is None]
 pytestmark = [
@@ -298,3 +299,28 @@ def test_names_are_names_whatever_they_look_like(line: Any) -> None:
         message.model_name, message.model_version = MODEL, f"2/{name}"
         assert sent(line, "ModelInfer", message).code == "NOT_FOUND"
     assert {DISTANCE, CARRIER} == {tensor.name for tensor in typed((1.0, "AA")).inputs}
+
+
+@pytest.mark.parametrize("unit", ["Jürgen".encode(), b"\xff\xfe"])
+def test_a_unit_in_a_header_that_is_not_ascii_is_missing_over_both_protocols(
+    control: ControlPlane, plane: DataPlane, unit: bytes
+) -> None:
+    """Granian does not hand such a header over, and the same caller must meet the same version over both."""
+
+    def unassigned() -> int:
+        return sum(block.unassigned for block in list(control.blocks))
+
+    time.sleep(0.35)  # what earlier tests asked for has been told
+    before, body = unassigned(), columns((4.0, "AA"))
+    head = f"POST /v2/models/{CANARY}/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\nx-user-id: ".encode()
+    assert heard(plane.port, head + unit + b"\r\n\r\n" + body).startswith(b"HTTP/1.1 200")
+    wait_for(lambda: unassigned() == before + 1, "over HTTP it is")
+    call = request(b"/inference.GRPCInferenceService/ModelInfer", (b"x-user-id", unit), message=_canary().SerializeToString())
+    assert b"grpc-status\x010" in heard(grpc_port(plane), call)
+    wait_for(lambda: unassigned() == before + 2, "over gRPC too")
+
+
+def _canary() -> Any:
+    message = typed((4.0, "AA"))
+    message.model_name = CANARY
+    return message

@@ -126,6 +126,7 @@ def allowed(note: int, key: int, told: list[str]) -> bool:
 
 def check_labels(diary: Diary, blocks: list[Block]) -> None:
     told = Counter(int(label.prediction_id) for block in blocks for label in block.feedback)
+    told += Counter(int(lesson.id) for block in blocks for lesson in block.lessons)
     for number in range(LABELS):
         expected = {0: (0,), ASKED: (0, 1), ACKNOWLEDGED: (1,)}[diary.labels[number]]
         assert told[number] in expected

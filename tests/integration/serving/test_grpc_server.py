@@ -142,8 +142,8 @@ def server() -> Iterator[Running]:
         yield one
 
 
-def request(path: bytes, *more: tuple[bytes, bytes]) -> bytes:
-    """The headers of a call as HTTP/2 has them, of any path, and an empty message."""
+def request(path: bytes, *more: tuple[bytes, bytes], message: bytes = b"") -> bytes:
+    """The headers of a call as HTTP/2 has them, of any path, and its message."""
 
     def literal(name: bytes, value: bytes) -> bytes:
         return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
@@ -151,7 +151,8 @@ def request(path: bytes, *more: tuple[bytes, bytes]) -> bytes:
     fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
     block = b"".join(literal(*one) for one in [*fields, (b"content-type", b"application/grpc"), (b"te", b"trailers"), *more])
     headers = struct.pack(">I", len(block))[1:] + b"\x01\x04\0\0\0\x01" + block
-    return PREFACE + headers + b"\0\0\x05\0\x01\0\0\0\x01" + bytes(5)
+    data = struct.pack(">BI", 0, len(message)) + message
+    return PREFACE + headers + struct.pack(">I", len(data))[1:] + b"\0\x01\0\0\0\x01" + data
 
 
 def heard(port: int, content: bytes) -> bytes:
@@ -284,6 +285,37 @@ def test_beyond_what_may_be_under_way_calls_are_refused_at_once(server: Running,
     assert sorted(map(str, answers)) == ["RESOURCE_EXHAUSTED"] * 6 + ["b'later'"] * 4
     server.in_loop(server.server.sweep)
     assert server.application.shed == 6
+
+
+def test_calls_that_send_no_message_do_not_shut_others_out() -> None:
+    """As many as there are places, over as many connections as that takes."""
+    import grpc
+
+    from lockgate.serving.grpc.server import MOST_OF_A_CONNECTION, MOST_UNDER_WAY, SILENCE
+
+    over = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        over.wait(60)
+        yield from ()
+
+    with running(patience=60.0) as server:
+        address, own = f"127.0.0.1:{server.port}", [("grpc.use_local_subchannel_pool", 1)]
+        channels = [grpc.insecure_channel(address, own) for _ in range(MOST_UNDER_WAY // MOST_OF_A_CONNECTION)]
+        begin = [one.stream_unary("/any.Service/Method").future for one in channels for _ in range(MOST_OF_A_CONNECTION)]
+        silent = [one(nothing(), timeout=60) for one in begin]
+        wait_for(lambda: len(server.server._waiting) == MOST_UNDER_WAY, "all places are taken", 60)
+        time.sleep(SILENCE)
+        began = time.monotonic()
+        assert [server.send(bytes([number]), 10.0) for number in range(20)] == [bytes([number]) for number in range(20)]
+        took = time.monotonic() - began
+        ousted = [one for one in silent if one.done()]
+        over.set()
+        for one in channels:
+            one.close()
+    assert took < 5.0
+    assert len(ousted) <= 20
+    assert {one.code() for one in ousted} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 
 def test_a_queue_that_is_too_long_is_not_made_longer() -> None:

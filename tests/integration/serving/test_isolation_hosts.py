@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.errors import Conflict
+from lockgate.serving.gateway.loading import PackageLoader
+from lockgate.serving.gateway.shelf import Shelf
 from lockgate.serving.isolation.remote import Overloaded
 from lockgate.serving.runtimes.model import RuntimeFailure
 from tests.integration.serving import isolation_models as models
@@ -293,6 +298,28 @@ def test_who_lets_go_of_a_package_that_was_opened_again_meanwhile_takes_it_from_
             assert await kind_of(model.run(feeds(1.0), SOON)) == "crashed"
 
     with home.kept(linger=0.05):
+        run(main)
+
+
+def test_a_package_that_fails_after_its_table_let_go_of_it_is_not_tried_for_ever(home: Home, tmp_path: Path) -> None:
+    digest, gate = home.packages.make(load="raise", pids=str(tmp_path / "pids")), threading.Event()
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as thread:
+            async with home.worker() as hosts:
+                shelf = Shelf(PackageLoader(home.packages.path, thread, hosts), SystemClock(), lambda: None)
+                thread.submit(gate.wait)  # behind it the manifest is read, and only then a process asked for
+                for wanted in ([digest], []):
+                    shelf.want(wanted)
+                    await asyncio.sleep(0.05)
+                gate.set()
+                await shelf.settled(10.0)
+                await asyncio.sleep(0.7)  # as long as it lingers, it may be tried again
+                tried = len(pids(tmp_path / "pids"))
+                await asyncio.sleep(1.7)
+                assert len(pids(tmp_path / "pids")) == tried >= 1
+
+    with home.kept():
         run(main)
 
 

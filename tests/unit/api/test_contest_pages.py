@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.contests import ArmFigures, Contest, ContestArm, Goal
 from lockgate.domain.models import Stage
-from lockgate.domain.rollouts import JudgePolicy, Outcome, Phase, Rollout, Strategy
+from lockgate.domain.rollouts import JudgePolicy, Outcome, Phase, RampStep, Rollout, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
-from lockgate.entrypoints.reading.contestants import contest_lines
+from lockgate.entrypoints.reading.contestants import contest_lines, shares_over_time
 from lockgate.entrypoints.reading.live import live_models, trial_clause
 from lockgate.entrypoints.reading.words import status_line
 from lockgate.ports.state import JOURNAL, MODELS, ROLLOUTS, VERSIONS
 from lockgate.testing import builders as a
+from lockgate.testing.clock import START
 from tests.samples.asgi import Client
 from tests.samples.story import Story
 
@@ -86,6 +88,44 @@ def test_the_page_shows_every_arm(client: Client, empty: Story) -> None:
         assert said in page
     assert "Chance of a false SAFE" not in page
     assert client.get(f"/fragments{PAGE}").status == 200
+
+
+def test_shares_over_time_reach_until_now_or_the_end(client: Client, empty: Story) -> None:
+    minutes = [START + timedelta(minutes=place) for place in range(4)]
+    dealt = ((1.0, 0.0, 0.0), (0.5, 0.3, 0.2), (0.2, 0.7, 0.1))
+    ramp = tuple(RampStep(0, place, 0.5, at, shares) for place, (at, shares) in enumerate(zip(minutes, dealt, strict=False)))
+    running = contest(ramp=ramp)
+    seconds = [at.timestamp() for at in minutes]
+    assert shares_over_time(running, minutes[3]) == {
+        "at": seconds,
+        "version 1 (champion)": [1.0, 0.5, 0.2, 0.2],
+        "version 2": [0.0, 0.3, 0.7, 0.7],
+        "version 3": [0.0, 0.2, 0.1, 0.1],
+    }
+    ended = replace(running, ended_at=minutes[2])
+    assert shares_over_time(ended, minutes[3])["at"] == [*seconds[:3], seconds[2]]
+    assert shares_over_time(a.rollout(), minutes[3]) == {}
+    keep(empty, running)
+    page = client.page(PAGE).text
+    assert "data-series='{" in page
+    assert '"version 1 (champion)": [1.0, 0.5, 0.2, 0.2]' in page
+
+
+def test_what_cannot_be_loaded_says_so_on_the_page_and_in_its_line(client: Client, empty: Story) -> None:
+    gone = replace(ARMS[2], gone="worker 0: bad file", figures=replace(ARMS[2].figures, dropped=True))
+    left = contest(contestants=(*ARMS[:2], gone))
+    lines = {line.name: line.says for line in contest_lines(left)}
+    assert lines["version 3"] == "20 % now, left: it cannot be loaded (worker 0: bad file); 200 requests"
+    keep(empty, left)
+    assert "cannot be loaded" in client.page(PAGE).text
+    assert client.get(f"/api/v1{PAGE}").json["contestants"][2]["gone"] == "worker 0: bad file"
+
+
+def test_a_page_says_which_labels_are_missing(client: Client, empty: Story) -> None:
+    keep(empty, contest(unlabelled_since=START))
+    page = client.page(PAGE).text
+    assert "its answers wait for their labels; none has come since 2026-" in page
+    assert "set a goal that needs none" in page
 
 
 def test_rest_tells_the_arms(client: Client, empty: Story) -> None:

@@ -65,7 +65,7 @@ def test_the_rollouts_page_shows_what_its_promotion_left_behind(held: Story, cli
     see(held, 1, 19)
     page = client.page(PATH).text
     assert "After the promotion" in page
-    assert "Version 1 keeps 5 % of units until 2026-01-12 09:00:00 UTC" in page
+    assert "Version 1 keeps 5 % of units, other ones every day, until 2026-01-12 09:00:00 UTC" in page
     assert f"19 of {number(1900)}" in page
     assert "lockgate rollout release rollout-1" in page
     assert "hold:share:begun" in page
@@ -88,7 +88,7 @@ def test_the_api_tells_it_too(held: Story, client: Client) -> None:
     told = client.get(f"/api/v1{PATH}").json["held"]
     assert (told["hold"]["baseline"], told["hold"]["weight"], told["hold"]["state"]) == (1, 0.05, "held")
     assert told["hold"]["promoted"]["failed"] == 19
-    assert set(told["evidence"]) == {"harm", "harm/errors"}
+    assert set(told["evidence"]) == {"harm", "harm/errors", "router"}
     assert told["bound"] == pytest.approx(5.298, abs=1e-3)
     assert client.get("/api/v1/rollouts").json["items"][0]["version"] == 2
 

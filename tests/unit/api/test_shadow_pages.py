@@ -11,7 +11,7 @@ from lockgate.boundary.histogram import bucket
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.evidence import Pairs
 from lockgate.domain.models import Stage
-from lockgate.domain.rollouts import Agreement, JudgePolicy, Outcome, Phase, Rollout, Strategy
+from lockgate.domain.rollouts import Agreement, JudgePolicy, Loss, Outcome, Phase, Rollout, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.entrypoints.reading.live import live_models, trial_clause
 from lockgate.entrypoints.reading.words import status_line
@@ -102,6 +102,35 @@ def test_its_page_shows_pairs_and_both_sides(empty: Story, client: Client) -> No
     assert "canary" not in page.replace("/static", "").replace('class="range canary"', "").replace('class="point canary"', "")
 
 
+def keep_losses(story: Story) -> None:
+    """Of user 2 the second pair counts no more, and one label was neither true nor false."""
+    policy = replace(POLICY, metrics=("errors", "loss"), loss=Loss("brier", margin=0.02))
+    pairs = Pairs(5, losses=((1, 0.3, 0.1), (2, 0.5, 0.1), (2, 1.0, 0.0)), left_out=1)
+    keep(story, shadow(judge=policy))
+    with story.world.state.write() as tx:
+        tx.put(JOURNAL, a.journal_row(seq=0, observations=(a.observation(pairs=pairs),), evidence={"harm/loss": 1.0}, step=0))
+
+
+def test_its_page_shows_mean_losses_with_the_interval_of_their_difference(empty: Story, client: Client) -> None:
+    keep_losses(empty)
+    page = " ".join(client.page(PAGE).text.split())
+    for said in (
+        "<dt>Brier loss</dt><dd>0.4000 against 0.1000, difference +0.3000 [-1.0000, +1.0000] of 2, less than +0.0200 asked;",
+        "left out, because their labels have no such loss: 1",
+        "its mean less than 0.02 above the champion’s",
+        "requests with a label",
+    ):
+        assert said in page, said
+
+
+def test_rest_tells_the_same_of_its_loss(empty: Story, client: Client) -> None:
+    keep_losses(empty)
+    told = client.get("/api/v1/rollouts/rollout-1").json
+    assert told["judge"]["loss"] == {"of": "brier", "scale": 1.0, "margin": 0.02}
+    figures = {"units": 2, "shadow": 0.4, "champion": 0.1, "low": -1.0, "high": 1.0, "left_out": 1}
+    assert told["pairs"]["losses"] == pytest.approx(figures)
+
+
 def test_its_end_is_told_without_exposure(empty: Story, client: Client) -> None:
     said = "The shadow would do harm: agreement 70.00 % (700 of 1000), at least 95.00 % asked."
     told = Outcome(JudgeVerdict.HARM, ("agreement",), said, requests=1000)
@@ -121,6 +150,7 @@ def test_rest_tells_of_pairs_and_of_other_rollouts_nothing(empty: Story, client:
         "only_shadow": 2,
         "only_champion": 1,
     }
+    assert told["pairs"]["losses"] is None
     assert told["pairs"]["differences"] == pytest.approx([0.001, 0.001, 0.4], rel=0.06)
     assert (told["arms"]["canary"]["failed"], told["arms"]["baseline"]["completed"]) == (4, 400)
     keep(empty, a.rollout())

@@ -39,6 +39,11 @@ def test_a_bandit_with_all_that_can_be_said(tmp_path: Path) -> None:
     begun(found)
 
 
+def test_a_contest_of_regressors_is_won_by_what_is_off_least(tmp_path: Path) -> None:
+    found = plan(tmp_path, "strategy: ab-test, contest: {goal: {event: off, threshold: 5}}")
+    assert found.contest == Contest(goal=Goal(LabelEvent("off", 5.0)))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -51,6 +56,8 @@ def test_a_bandit_with_all_that_can_be_said(tmp_path: Path) -> None:
         ("strategy: bandit, contest: {allocation: ucb}", "thompson or top-two expected"),
         ("strategy: ab-test, contest: {goal: {event: missed}}", "event missed: `threshold` expected"),
         ("strategy: ab-test, contest: {goal: {event: true, threshold: 0.5}}", "looks at no score"),
+        ("strategy: ab-test, contest: {goal: {event: off}}", "event off: `threshold` expected, by which a score may differ"),
+        ("strategy: ab-test, contest: {goal: {event: off, threshold: -1}}", "event off: `threshold` of 0 or more expected"),
         ("strategy: ab-test, contest: {goal: {best: most}}", "event errors: best fewest expected"),
         ("strategy: canary, steps: [5%], contest: {}", "strategy canary knows no contest: strategy ab-test or bandit expected"),
         ("strategy: ab-test, steps: [5%]", "strategy ab-test knows no steps"),

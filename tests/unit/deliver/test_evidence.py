@@ -73,6 +73,15 @@ def test_a_label_belongs_to_the_segment_that_its_prediction_id_names() -> None:
     assert {one.segment: one.canary.labels for one in told} == {"": ((0, 1), (3, 1)), "AA": ((1, 1),), "UA": ((2, 1),)}
 
 
+def test_a_label_that_is_a_number_is_held_against_the_score() -> None:
+    told = observations(
+        rollout(JudgePolicy(metrics=("errors", "labels"), label_event=LabelEvent("off", 5.0))),
+        (),
+        [a.feedback(version=2, revision=Revision(0, 2), key=n, score=30.0, label=25.0 - n) for n in range(3)],
+    )
+    assert [one.canary.labels for one in told] == [((0, 0), (1, 1), (2, 1))]
+
+
 # What is in flight, and scores
 
 

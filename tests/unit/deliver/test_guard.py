@@ -117,7 +117,7 @@ def test_folding_the_journal_gives_the_same_guard_bit_for_bit(unit: str, data: s
         follow(again, row)
         assert look(again) == said
     assert look(fold(here, rows)) == says[-1]
-    assert (again.units, again.labels, again.counts) == (guard.units, guard.labels, guard.counts)
+    assert (again.memory, again.counts, again.arrivals) == (guard.memory, guard.counts, guard.arrivals)
 
 
 def news_of(guard: Guard, seen: list[Observation], *, first: bool) -> tuple[Events, ...]:
@@ -143,7 +143,7 @@ def detector_paths(events: np.ndarray, own: np.ndarray, blocks: int, weight: flo
 
 
 def bound(blocks: int, alpha: float) -> float:
-    return Guard(replace(ERRORS, alpha=alpha), False, blocks, {}).bound  # noqa: FBT003
+    return replace(begin(hold(judge=replace(ERRORS, alpha=alpha))), blocks=blocks).bound
 
 
 def drawn(random: np.random.Generator, blocks: int, runs: int, ratio: float, mean: float = 10.0) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.rollouts import JudgePolicy, Predictions, Segments
+from lockgate.stages.deliver.environment_spec import EnvironmentSpec
 from lockgate.stages.deliver.judge import begin
 from lockgate.stages.deliver.judge_spec import JudgeSpec
-from lockgate.stages.deliver.spec import EnvironmentSpec, ProductionSpec
+from lockgate.stages.deliver.production_spec import ProductionSpec
 from lockgate.stages.fields import FROM_FILE
 
 CANARY: dict[str, Any] = {"strategy": "canary", "steps": ["5%", "50%"]}
@@ -46,6 +48,11 @@ def test_every_key_means_what_it_says() -> None:
     begin(said, (0.5,))
 
 
+def test_a_regressor_is_judged_by_how_far_it_is_off() -> None:
+    assert policy(labels={"event": "off", "threshold": 5}).label_event == LabelEvent("off", 5.0)
+    assert policy(labels={"event": "missed", "threshold": -5}).label_event == LabelEvent("missed", -5.0)
+
+
 def test_the_judge_waits_for_what_is_in_flight_as_long_as_an_answer_may_take() -> None:
     plans = [
         ProductionSpec.model_validate(CANARY | said, context=FROM_FILE).environment().plan for said in ({}, {"timeout": "2m"})
@@ -71,6 +78,8 @@ def test_the_judge_waits_for_what_is_in_flight_as_long_as_an_answer_may_take() -
         ),
         ({"predictions": {"ratio": 0.5}}, "greater than or equal to 1"),
         ({"router_alpha": 1.0}, "less than 1"),
+        ({"labels": {"event": "off", "threshold": -1}}, "event off: `threshold` of 0 or more expected"),
+        ({"labels": {"event": "of", "threshold": 1}}, "'wrong' or 'off'"),
     ],
 )
 def test_what_makes_no_test_is_refused_with_what_was_expected(said: dict[str, Any], expected: str) -> None:

@@ -171,4 +171,5 @@ def test_pairs_are_compared_as_agreement_says_and_else_by_the_threshold_of_the_l
     assert compared(JudgePolicy(agreement=Agreement(0.9, tolerance=0.01))) == (None, 0.01)
     assert compared(JudgePolicy(agreement=Agreement(0.9, threshold=0.3))) == (0.3, 1e-6)
     assert compared(JudgePolicy(label_event=LabelEvent("missed", 0.25))) == (0.25, 1e-6)
+    assert compared(JudgePolicy(label_event=LabelEvent("off", 5.0))) == (None, 5.0)
     assert compared(JudgePolicy()) == (None, 1e-6)

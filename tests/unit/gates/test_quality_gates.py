@@ -145,6 +145,18 @@ def test_the_event_must_be_declared() -> None:
     assert "none is declared" in result.detail
 
 
+def test_the_event_of_a_regressor_is_a_rate_too() -> None:
+    random = np.random.default_rng(3)
+    minutes = random.normal(30, 10, 2_000)
+    found, off = evaluation(minutes + random.normal(0, 3, 2_000), minutes), LabelEvent("off", 5.0)  # off by so much in 9.6 %
+    assert judge("event_rate <= 0.12", found, event=off).verdict is PASS
+    assert judge("event_rate <= 0.05", found, event=off).verdict is FAIL
+    assert metrics(found, off)["event_rate"] == pytest.approx(0.096, abs=0.02)
+    told = judge("event_rate <= 0.12", found)
+    assert told.verdict is ERROR
+    assert "labels that are 0 or 1" in told.detail
+
+
 def test_an_unknown_metric_is_an_error() -> None:
     (result,) = judge_gates([QualityRule("f1", Comparison.AT_LEAST, 0.5, "f1 >= 0.5")], GOOD, None)
     assert result.verdict is ERROR

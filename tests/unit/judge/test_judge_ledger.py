@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.stages.deliver.judge.ledger import Ledger, tally_of
+from lockgate.stages.deliver.judge.ledger import Ledger, Taken, tally_of
 from lockgate.stages.deliver.judge.tally import Counts, Tally
+from lockgate.stages.deliver.judge.visits import Visits
 from lockgate.stats.odds import HIGHER, log_growth
 
 RAMP = (0.05, 0.05, 0.25, 0.25, 0.5)  # the canary's weight at each of a unit's requests
@@ -87,30 +88,45 @@ def test_an_outcome_is_fed_once_at_the_horizon_and_later_events_do_not_change_it
     assert (tally.canary_trials, tally.canary_events) == (1, 0)
 
 
-Record = tuple[int, bool, int]  # key, on the canary, bits
+Record = tuple[int, bool, int]  # key, on the canary, whether the event happened
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 3)), max_size=60), st.integers(1, 4))
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 1)), max_size=60), st.integers(1, 4))
 def test_the_ledger_tells_what_a_reading_of_the_whole_history_tells(history: list[Record], horizon: int) -> None:
-    ledger, tallies = Ledger(horizon), [Tally(), Tally()]
-    for key, canary, bits in history:
-        own = ledger.take(((key, bits),) if canary else (), 0.2, canary=True, mask=3)
-        other = ledger.take(() if canary else ((key, bits),), 0.2, canary=False, mask=3)
-        tallies = [tally.plus(tally_of(bit, 0.2, own, other)) for bit, tally in enumerate(tallies)]
-    for bit, tally in enumerate(tallies):
-        first, outcomes, trials = _retold(history, horizon, bit)
-        assert tally.first.get(0.2, (0, 0)) == first
-        assert tally.outcomes.get(0.2, (0, 0)) == outcomes
-        assert (tally.canary_trials, tally.baseline_trials) == trials
+    ledger, tally = Ledger(horizon), Tally()
+    for key, canary, happened in history:
+        own = ledger.take(((key, happened),) if canary else (), 0.2, canary=True)
+        other = ledger.take(() if canary else ((key, happened),), 0.2, canary=False)
+        tally = tally.plus(tally_of(0, 0.2, own, other))
+    first, outcomes, trials = _retold(history, horizon)
+    assert tally.first.get(0.2, (0, 0)) == first
+    assert tally.outcomes.get(0.2, (0, 0)) == outcomes
+    assert (tally.canary_trials, tally.baseline_trials) == trials
 
 
-def _retold(history: list[Record], horizon: int, bit: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+def _retold(history: list[Record], horizon: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
     firsts, outcomes, trials = [], [], []
     for key in {key for key, _, _ in history}:
-        own = [(canary, bits >> bit & 1) for one, canary, bits in history if one == key]
+        own = [(canary, happened) for one, canary, happened in history if one == key]
         firsts += [next(canary for canary, event in own if event)] if any(event for _, event in own) else []
         window = own[:horizon]
         if len(window) == horizon and len({canary for canary, _ in window}) == 1:
             trials.append(window[0][0])
             outcomes += [window[0][0]] if any(event for _, event in window) else []
     return (len(firsts), sum(firsts)), (len(outcomes), sum(outcomes)), (sum(trials), len(trials) - sum(trials))
+
+
+_visit = st.tuples(st.integers(0, 4), st.booleans(), st.sampled_from((0.05, 0.25, 0.5)), st.integers(0, 7), st.booleans())
+
+
+@given(st.lists(_visit, max_size=60), st.integers(1, 4))
+def test_visits_are_a_ledger_for_each_event_of_which_those_of_latency_see_timed_requests_only(
+    history: list[tuple[int, bool, float, int, bool]], horizon: int
+) -> None:
+    visits, failures, slow = Visits(horizon), Ledger(horizon), [Ledger(horizon), Ledger(horizon)]
+    for key, canary, weight, bits, timed in history:
+        whole, exceeded = visits.take([(key, bits)], weight, canary=canary, slow=0b11 if timed else 0)
+        assert whole == failures.take([(key, bits)], weight, canary=canary)
+        for bit, ledger in enumerate(slow):
+            alone = ledger.take([(key, bits >> 1 + bit)] if timed else [], weight, canary=canary)
+            assert tally_of(bit, weight, exceeded, Taken()) == tally_of(0, weight, alone, Taken())

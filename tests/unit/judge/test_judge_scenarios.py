@@ -77,7 +77,7 @@ def test_five_times_the_errors_are_harm() -> None:
     assert said.verdict is JudgeVerdict.HARM
     assert said.evidence["harm"] >= said.harm_bar == pytest.approx(log(100))
     canary, baseline = said.rates["errors"]
-    assert canary.low > baseline.events / baseline.trials
+    assert canary.interval[0] > baseline.events / baseline.trials
 
 
 def test_a_better_canary_of_a_failing_service_is_safe() -> None:

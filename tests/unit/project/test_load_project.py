@@ -171,8 +171,8 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
         ),
         "18: environments.production.judge.alpha: less than 1 expected, 2 found",
         (
-            "19: environments.production.judge.metrics[0]: 'agreement', 'errors', 'latency' or 'labels' expected, 'eror' found"
-            " (did you mean 'errors'?)"
+            "19: environments.production.judge.metrics[0]: 'agreement', 'errors', 'latency', 'labels' or 'loss' expected,"
+            " 'eror' found (did you mean 'errors'?)"
         ),
         "28: watch.labels.delay: a number with s, m, h, d or w expected, such as 30m, 1 found",
         "32: watch.retrain.budget: a number per hour, day, week or month expected, such as '10 per week', 10 found",
@@ -196,7 +196,7 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
         ("staging: {", "stagng: {", "environments.stagng: unknown key; staging, production expected (did you mean 'staging'?)"),
         ("staging: {strategy: replace}", "staging: {strategy: canary, steps: [5%]}", "staging: strategy replace expected"),
         ("      labels: {event: missed, threshold: 0.25}\n", "", "judge: metrics name labels"),
-        ("event: missed", "event: mised", "labels.event: 'missed', 'false_alarm' or 'wrong' expected"),
+        ("event: missed", "event: mised", "labels.event: 'missed', 'false_alarm', 'wrong' or 'off' expected"),
         ("header:x-user-id", "cookie:x", "unit: request, header:NAME or field:NAME expected, 'cookie:x' found"),
         ("need: 2", "need: 0", "need: 1 or more expected, 0 found"),
         ("need: 2", "need: true", "need: a whole number expected, true found"),

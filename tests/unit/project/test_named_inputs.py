@@ -56,6 +56,14 @@ def test_names_that_are_inputs_are_well(world: World, tmp_path: Path) -> None:
     check_named_inputs(world, project(tmp_path, asked), signature(*INPUTS))
 
 
+def test_what_tells_segments_apart_is_an_input_or_a_header(world: World, tmp_path: Path) -> None:
+    check_named_inputs(world, project(tmp_path, '{champions: {by: "field:distance", segments: [1]}}'), signature(*INPUTS))
+    check_named_inputs(world, project(tmp_path, '{champions: {by: "header:x-any", segments: [1]}}'), signature(*INPUTS))
+    (fault,) = faults(world, project(tmp_path, '{champions: {by: "field:distence", segments: [1]}}'))
+    assert "environments.production.champions.by: 'distence' is no input" in fault
+    assert "did you mean 'distance'?" in fault
+
+
 def test_misspelt_names_are_told_all_at_once_with_what_was_meant(world: World, tmp_path: Path) -> None:
     serve(world, "distance")
     asked = "{redact: [distance, emial], rules: [{header: x, is: [a], to: 1}, {field: distanc, is: [1], to: 1}]}"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lockgate.boundary.routes import LabelEvent
-from lockgate.domain.rollouts import Agreement, Margin, Strategy
+from lockgate.domain.rollouts import Agreement, Loss, Margin, Strategy
+from lockgate.stages.deliver.journal import begun
 from tests.unit.project.test_rollout_plans import faults, plan
 
 BY = "judge: {agreement: {at_least: 95%, threshold: 0.25}"
@@ -44,13 +45,32 @@ def test_it_may_be_judged_without_agreement(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        ("{of: brier}", Loss("brier", 1.0, 0.01)),
+        ("{of: brier, margin: 0.02}", Loss("brier", 1.0, 0.02)),
+        ("{of: absolute, scale: 60}", Loss("absolute", 60.0, 0.01)),
+    ],
+)
+def test_it_may_be_judged_by_its_loss(folder: Path, text: str, loss: Loss) -> None:
+    found = plan(folder, f"strategy: shadow, judge: {{metrics: [loss], loss: {text}}}")
+    assert (found.judge.metrics, found.judge.loss) == (("loss",), loss)
+    begun(found)
+
+
+def test_what_survives_its_promotion_is_held_back_and_compared_without_its_loss(folder: Path) -> None:
+    said = "strategy: shadow, hold_back: 5%, judge: {metrics: [errors, loss], loss: {of: brier}}"
+    assert plan(folder, said).hold_back == 0.05
+
+
+@pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("strategy: shadow", ": strategy shadow: `judge: {agreement: {at_least: 95%, threshold: …}}` expected"),
         ("strategy: shadow, judge: {metrics: [agreement]}", ".judge: metrics name agreement: `agreement: {at_least: 95%,"),
         (
             "strategy: shadow, judge: {metrics: [errors, latency]}",
-            ": strategy shadow: metrics of agreement, errors, labels expected",
+            ": strategy shadow: metrics of agreement, errors, labels, loss expected",
         ),
         (
             "strategy: shadow, judge: {metrics: [labels]}",
@@ -72,6 +92,46 @@ def test_it_may_be_judged_without_agreement(folder: Path) -> None:
         (
             "strategy: shadow, judge: {agreement: {at_least: 95%, tolerance: -1}}",
             ".judge.agreement.tolerance: 0 or more expected",
+        ),
+        (
+            "strategy: shadow, judge: {metrics: [loss]}",
+            ".judge: metrics name loss: `loss: {of: brier}` or `loss: {of: absolute, scale: …}` expected",
+        ),
+        (
+            "strategy: shadow, judge: {metrics: [errors], loss: {of: brier}}",
+            ".judge: `loss` found: `metrics` that name loss expected, or none of it",
+        ),
+        (f"strategy: shadow, {BY}, loss: {{of: brier}}}}", ".judge: `loss` found: `metrics` that name loss expected"),
+        ("strategy: shadow, judge: {metrics: [loss], loss: {}}", ".judge.loss.of"),
+        (
+            "strategy: shadow, judge: {metrics: [loss], loss: {of: squared}}",
+            ".judge.loss.of: 'brier' or 'absolute' expected",
+        ),
+        (
+            "strategy: shadow, judge: {metrics: [loss], loss: {of: absolute}}",
+            ".judge.loss: loss absolute: `scale` expected, the difference of score and label from which on all are as bad",
+        ),
+        (
+            "strategy: shadow, judge: {metrics: [loss], loss: {of: brier, scale: 2}}",
+            ".judge.loss: loss brier knows no scale",
+        ),
+        ("strategy: shadow, judge: {metrics: [loss], loss: {of: absolute, scale: 0}}", ".judge.loss.scale: more than 0 expected"),
+        ("strategy: shadow, judge: {metrics: [loss], loss: {of: brier, margin: 0}}", ".judge.loss.margin: more than 0 expected"),
+        ("strategy: shadow, judge: {metrics: [loss], loss: {of: brier, margin: 1}}", ".judge.loss.margin: less than 1 expected"),
+        (
+            "strategy: shadow, judge: {metrics: [loss], loss: {of: brier}, margins: {loss: {ratio: 2, floor: 1%}}}",
+            ".judge.margins.loss",
+        ),
+        (
+            "strategy: shadow, hold_back: 5%, judge: {metrics: [loss], loss: {of: brier}}",
+            ": hold_back: errors or labels among the metrics expected; agreement and loss need a shadow",
+        ),
+        *(
+            (
+                f"strategy: {other}, judge: {{metrics: [loss], loss: {{of: brier}}}}",
+                f": strategy {other.partition(',')[0]} knows no loss: strategy shadow or online expected, where the same",
+            )
+            for other in ("canary, steps: [5%]", "ab-test", "bandit", "blue-green", "replace")
         ),
         (f"strategy: shadow, share: 0%, {BY}}}", ".share: more than 0 expected"),
         (f"strategy: shadow, steps: [5%], {BY}}}", ": strategy shadow knows no steps"),

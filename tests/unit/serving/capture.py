@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from lockgate.boundary.observations import Block, Feedback
+from lockgate.boundary.observations import Block, Feedback, Lesson
 from lockgate.boundary.records import Record, frames
 from lockgate.boundary.routes import Bins, Revision
 from lockgate.serving.capture.access import AccessLog
 from lockgate.serving.capture.book import Book
 from lockgate.serving.capture.figures import FigureFiles, Figures
 from lockgate.serving.capture.flusher import Flusher
+from lockgate.serving.capture.kept import Kept
 from lockgate.serving.capture.ledger import Closed, Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import ROOM, Spool
@@ -40,6 +41,14 @@ def label(number: int) -> Feedback:
     return Feedback(f"p{number}", "m", 1, REVISION, number, 0.5, 1.0, 2.0, 1.0)
 
 
+def lesson(number: int, values: int = 1) -> Lesson:
+    return Lesson(f"l{number}", "m", 1, {"x": [0.5] * values, "s": ["a"] * values}, (1.0,) * values, 2.0)
+
+
+def kept(*labels: Feedback, lessons: tuple[Lesson, ...] = ()) -> Kept:
+    return Kept(labels, lessons)
+
+
 def told(ledger: Ledger, now: float = 5.0) -> Closed | None:
     """A block that becomes durable at once."""
     cut = ledger.cut(now)
@@ -58,7 +67,7 @@ def block_of(closed: Closed | None) -> Block:
 
 def die(spool: Spool) -> None:
     """What the kernel does for a process that is killed."""
-    spool._close_labels()
+    spool._kept.close()
     spool._lock.close()
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 
 from lockgate.boundary.manifest import Golden, Lineage, Manifest, Signature, Tensor
-from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable, Rule, Segmentation, Shadow
+from lockgate.boundary.routes import Arm, Part, Revision, Role, Route, RouteTable, Rule, Segmentation, Shadow
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.package import Engine, Package, package_of
 from lockgate.serving.gateway.plan import Packages, Plan, RoutePlan, make_plan
@@ -55,6 +55,26 @@ def test_arms_are_the_same_arms_wherever_they_stand() -> None:
     assert seen.by_version[1].aside is before.champion.aside
     assert seen.by_version[1].by_segment["gold"] is before.champion.by_segment["gold"]
     assert (seen.weights, seen.salt, seen.judged, seen.split) == (before.weights, before.salt, before.judged, before.split)
+
+
+def test_a_segments_own_arms_are_seen_in_the_same_way() -> None:
+    from lockgate.serving.grpc.answers import MessageEncoder
+    from lockgate.serving.grpc.plans import Plans
+
+    segments = Segmentation("header:x-tier", ("gold",))
+    rules = (Rule(values=("x",), header="x-team", version=1),)
+    own = Route("m", (Arm(2, "b", Role.CHAMPION, 1.0),), segments=segments, rules=rules)
+    route = Route("m", (Arm(1, "a", Role.CHAMPION, 1.0),), segments=segments, parts=(Part("gold", own),), rules=rules)
+    packages = Packages({"a": package("a"), "b": package("b")}, {})
+    before = make_plan(RouteTable(Revision(1, 1), (route,)), packages, Plan(), new_tally).routes["m"]
+    seen = Plans().seen_by(before, 3.0)
+    assert seen.parts is not None
+    part = seen.parts["gold"]
+    assert part.champion is part.arms[0] is part.by_version[2]
+    assert part.rules[0].arm is seen.champion
+    assert part.timeout == 3.0
+    assert {type(arm.package.encoder) for arm in (part.by_version[2], seen.by_version[2])} == {MessageEncoder}
+    assert (set(seen.parts), set(seen.by_version), seen.parts.get("lead")) == ({"gold"}, {1, 2}, None)
 
 
 def test_a_model_has_the_time_of_the_route_or_of_the_caller_whichever_ends_first() -> None:

@@ -12,7 +12,7 @@ import pytest
 from lockgate.boundary.routes import Bins
 from lockgate.serving.capture.book import Book
 from lockgate.serving.capture.spool import Spool
-from tests.unit.serving.capture import REVISION, Desk, adopted, die, label, tally
+from tests.unit.serving.capture import REVISION, Desk, adopted, die, kept, label, lesson, tally
 
 
 def served(desk: Desk) -> None:
@@ -100,7 +100,7 @@ def _killed(*_: object) -> None:
 def test_who_adopts_may_die_as_well(tmp_path: Path, death: Death) -> None:
     desk = Desk(tmp_path)
     served(desk)
-    asyncio.run(desk.flusher.keep_labels([label(1)]))
+    asyncio.run(desk.flusher.keep(kept(label(1))))
     die(desk.spool)
     with pytest.MonkeyPatch.context() as patched:
         death(patched)
@@ -110,6 +110,20 @@ def test_who_adopts_may_die_as_well(tmp_path: Path, death: Death) -> None:
     assert [block.sequence for block in blocks] == [1, 2]
     assert [unit.key for unit in blocks[1].cells[0].units] == [3, 4, 6]
     assert len(blocks[1].feedback) == 1
+
+
+def test_lessons_of_a_dead_worker_are_told_in_its_last_block_and_in_the_figures(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    served(desk)
+    asyncio.run(desk.flusher.keep(kept(lessons=(lesson(1),))))
+    asyncio.run(desk.flusher.keep(kept(label(1), lessons=(lesson(2), lesson(3)))))
+    die(desk.spool)
+    (orphan,) = Spool.adopt(tmp_path / "spool")
+    assert orphan.left.totals["lessons"] == 3
+    die(orphan)
+    blocks = adopted(tmp_path / "spool")
+    assert [[one.id for one in block.lessons] for block in blocks] == [[], ["l1", "l2", "l3"]]
+    assert blocks[1].lessons[0] == lesson(1)
 
 
 def test_a_worker_that_dies_between_a_blocks_rename_and_its_note_has_told_it_all_the_same(
@@ -182,7 +196,7 @@ def test_a_book_may_be_kept_in_memory(tmp_path: Path) -> None:
 def test_without_a_book_that_can_be_read_blocks_and_labels_still_go_out(tmp_path: Path, left: bytes | None) -> None:
     desk = Desk(tmp_path)
     served(desk)
-    asyncio.run(desk.flusher.keep_labels([label(1)]))
+    asyncio.run(desk.flusher.keep(kept(label(1))))
     die(desk.spool)
     book = tmp_path / "spool" / "i" / "book"
     book.unlink()

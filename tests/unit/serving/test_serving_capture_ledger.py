@@ -185,19 +185,19 @@ def test_what_tallies_mean_never_runs_out_of_room() -> None:
 
 
 def test_more_tallies_than_there_is_room_for_are_counted_as_lost_and_cost_little() -> None:
-    ledger = ledger_of(4000)
-    for n in range(3000):
+    ledger = ledger_of(7000)
+    for n in range(6000):
         ledger.succeed(ledger.admit(Tally("m" * 200, 1, Revision(1, n), judged=True), 1), 0.01, 1.0)
     block = block_of(told(ledger))
-    assert len(block.cells) + block.requests_lost == 3000
-    assert 500 < len(block.cells) < 2000
+    assert len(block.cells) + block.requests_lost == 6000
+    assert 2000 < len(block.cells) < 5000
     ledger.succeed(ledger.admit(tally(), 1), 0.01, 1.0)
     assert len(block_of(told(ledger)).cells) == 1
 
 
 def test_a_tally_too_large_to_write_down_is_not_counted_and_that_is_told() -> None:
     ledger = ledger_of()
-    ledger.succeed(ledger.admit(Tally("m" * 300_000, 1, REVISION, judged=True), 1), 0.01, 1.0)
+    ledger.succeed(ledger.admit(Tally("m" * 1_100_000, 1, REVISION, judged=True), 1), 0.01, 1.0)
     block = block_of(told(ledger))
     assert (block.cells, block.requests_lost) == ((), 1)
 

@@ -11,6 +11,7 @@ import pytest
 from lockgate.serving.gateway.intake import LARGE, Intake, Turned
 
 LIMIT = 4 * LARGE
+KB = 1 << 10
 
 
 class Head(dict[str, str]):
@@ -30,16 +31,21 @@ class Caller:
     client: str = "127.0.0.1:1"
     taken: int = 0
     stuck: bool = False
+    gone: bool = False
 
     async def __call__(self) -> bytes:
         if self.stuck:
             await asyncio.sleep(3600)
+        if self.gone:
+            raise ConnectionResetError
         return b"".join(self.chunks)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
             self.taken += len(chunk)
             yield chunk
+        if self.gone:
+            raise ConnectionResetError
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
 
@@ -107,3 +113,44 @@ def test_a_body_that_does_not_come_is_given_up_and_its_room_is_free_again(size: 
         return [await waiting, await outcome(intake, announced(LIMIT))]
 
     assert asyncio.run(story()) == [408, b"x" * LIMIT]
+
+
+@pytest.mark.parametrize("leaver", [announced(LIMIT), chunked(LARGE, LARGE)])
+def test_who_leaves_in_the_middle_of_a_body_leaves_its_room(leaver: Caller) -> None:
+    leaver.gone = True
+
+    async def story() -> bytes | int:
+        intake = Intake(LIMIT, LIMIT)
+        for _ in range(2):
+            with pytest.raises(ConnectionResetError):
+                await intake.read(leaver, leaver)
+        intake.sweep()
+        return await outcome(intake, announced(LIMIT))
+
+    assert asyncio.run(story()) == b"x" * LIMIT
+
+
+def test_bodies_of_middling_size_share_the_room_too() -> None:
+    """Thousands of callers may send theirs at one time, and each is far below what is solved in another thread."""
+
+    async def story() -> list[bytes | int]:
+        intake = Intake(16 * KB, 64 * KB)
+        held = [await intake.read(one, one) for one in (announced(16 * KB), chunked(8 * KB, 8 * KB)) * 2]
+        outcomes = [await outcome(intake, announced(16 * KB)), await outcome(intake, announced(16 * KB - 1))]
+        intake.release(held[0])
+        return [*outcomes, await outcome(intake, announced(16 * KB))]
+
+    assert asyncio.run(story()) == [429, b"x" * (16 * KB - 1), b"x" * 16 * KB]
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "1" * 21, "-5", ""])
+def test_a_size_that_is_no_size_is_measured_as_the_body_comes(size: str) -> None:
+    """Python refuses to read a number of thousands of digits, and that must end nothing."""
+    honest, endless = (Caller([b"x" * LARGE] * number, Head({"content-length": size})) for number in (1, 5))
+    assert asyncio.run(outcome(Intake(LIMIT, LIMIT), honest)) == b"x" * LARGE
+    assert asyncio.run(outcome(Intake(LIMIT, LIMIT), endless)) == 413
+
+
+@pytest.mark.parametrize("caller", [announced(11), chunked(6, 5)])
+def test_a_limit_below_what_counts_holds_too(caller: Caller) -> None:
+    assert asyncio.run(outcome(Intake(10, 10), caller)) == 413

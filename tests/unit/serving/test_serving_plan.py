@@ -109,6 +109,10 @@ def test_the_unit_of_several_rows_is_their_common_value() -> None:
     assert unit(b'{"instances": [{"user": "u"}, {}]}') is None
     assert unit(b'{"instances": [{"user": null}]}') is None
     assert unit(b'{"instances": [{"user": ["u"]}]}') is None
+    for number in (b"7.0", b"7e0", b"7"):
+        assert unit(b'{"instances": [{"user": %s}]}' % number) == "7"
+    assert unit(b'{"inputs": [{"name": "user", "shape": [1, 1], "datatype": "FP32", "data": [7.0]}]}') == "7"
+    assert [unit(b'{"instances": [{"user": %s}]}' % one) for one in (b"7.5", b"-0.0", b"1e300")] == ["7.5", "0", "1e+300"]
     column = b'{"inputs": [{"name": "%s", "shape": [2, 1], "datatype": "BYTES", "data": ["u", "u"]}]}'
     assert unit(column % b"user") == "u"
     assert unit(column % b"other") is None
@@ -141,6 +145,19 @@ def ruled(*rules: Rule, ready: str = "bc") -> Plan:
     arms = Arm(2, "c", Role.PINNED), Arm(1, "b", Role.CHAMPION, 1.0)
     table = RouteTable(Revision(1, 1), (Route("m", arms, rules=rules),))
     return make_plan(table, Packages({one: package(one) for one in ready}, {}), Plan(), new_tally)
+
+
+@pytest.mark.parametrize(("declared", "sent"), [("1", "1"), ("1", "1.0"), ("1", "1e0"), ("1.0", "1.0"), ("1.0", '"1.0"')])
+def test_a_whole_number_is_found_though_it_came_as_a_float_and_a_text_as_it_is(declared: str, sent: str) -> None:
+    arms = Arm(2, "c", Role.PINNED), Arm(1, "b", Role.CHAMPION, 1.0)
+    segments = Segmentation("field:t", (declared,))
+    table = RouteTable(Revision(1, 1), (Route("m", arms, segments=segments, rules=(Rule(2, (declared,), field="t"),)),))
+    plan = make_plan(table, Packages({one: package(one) for one in "bc"}, {}), Plan(), new_tally).routes["m"]
+    found = assign(plan, lambda _: None, parse(b'{"instances": [{"t": %s}]}' % sent.encode()))
+    other = assign(plan, lambda _: None, parse(b'{"instances": [{"t": 1.5}]}'))
+    assert found is not None
+    assert other is not None
+    assert (found.arm.version, found.segment, other.arm.version, other.segment) == (2, declared, 1, "")
 
 
 def test_a_rule_sends_what_matches_and_what_it_sends_is_no_evidence() -> None:

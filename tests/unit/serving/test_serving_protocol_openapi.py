@@ -16,6 +16,7 @@ from lockgate.boundary.manifest import Golden, Lineage, Manifest, Tensor
 from lockgate.kernel.errors import InvalidInput
 from lockgate.serving.protocol import metadata, openapi
 from lockgate.serving.protocol.columns import Decoder
+from lockgate.serving.protocol.lessons import parse as parse_lesson
 from lockgate.serving.protocol.parsing import parse_scoring
 from lockgate.serving.protocol.problems import refusal
 from tests.unit.serving.protocol_samples import DATATYPES, decoded, signature
@@ -173,3 +174,16 @@ def test_loading_takes_no_other_files_than_the_packages() -> None:
     ):
         with pytest.raises(InvalidInput):
             metadata.check_repository_request(body)
+
+
+def test_the_examples_of_lessons_are_read_and_their_schema_wants_one_form() -> None:
+    known = Decoder(signature(Tensor("distance", "FP32", (-1, 1)), Tensor("carrier", "BYTES", (-1, 1))))
+    content = DOCUMENT["paths"]["/v2/models/{model}/learn"]["post"]["requestBody"]["content"]["application/json"]
+    for example in examples(content):
+        assert len(parse_lesson(json.dumps(example).encode(), lambda _: None, known).labels) == 1
+        for spoiled in (
+            {**example, "labels": ["late"]},
+            {**example, "instances": [{"a": 1}], "dataframe_records": [{"a": 1}]},
+            {"labels": [1]},
+        ):
+            assert not schema(content["schema"]).is_valid(spoiled)

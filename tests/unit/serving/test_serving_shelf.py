@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from lockgate.boundary.acknowledgements import PackageState, Readiness
+from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, Tensor, encode
+from lockgate.kernel.digest import PREFIX, digest_bytes
 from lockgate.kernel.errors import LockgateError, Unavailable
+from lockgate.serving.gateway.loading import PackageLoader
 from lockgate.serving.gateway.package import Engine, Package
 from lockgate.serving.gateway.shelf import Shelf
 from lockgate.serving.gateway.waking import Waking
+from lockgate.serving.isolation.client import Hosts
+from lockgate.serving.isolation.orders import Footprint, Loaded
+from lockgate.serving.isolation.verdicts import Verdict
 from lockgate.serving.runtimes.model import Model
 from lockgate.testing.clock import VirtualClock
 
@@ -164,6 +174,111 @@ def test_what_is_not_wanted_while_it_loads_is_forgotten() -> None:
         assert stage.loads.forgotten == ["a"]
         stage.loads.gate.set()
         await stage.shelf.settled(PATIENCE)
+
+    asyncio.run(story())
+
+
+def test_what_fails_after_it_was_let_go_of_is_forgotten_then_too() -> None:
+    """A process may have been asked for only after the table let go, and would be wanted for ever."""
+
+    async def story() -> None:
+        stage = Stage()
+        stage.loads.gate.clear()
+        stage.loads.broken = True
+        stage.shelf.want(["a"])
+        await asyncio.sleep(0)
+        stage.shelf.want([])
+        stage.loads.gate.set()
+        await stage.shelf.settled(PATIENCE)
+        assert (stage.loads.forgotten, stage.changes) == (["a", "a"], 0)
+
+    asyncio.run(story())
+
+
+def test_what_fails_after_it_was_let_go_of_and_is_wanted_again_is_not_forgotten() -> None:
+    async def story() -> None:
+        stage = Stage()
+        stage.loads.gate.clear()
+        stage.loads.broken = True
+        for wanted in (["a"], [], ["a"]):
+            stage.shelf.want(wanted)
+            await asyncio.sleep(0)
+        stage.loads.gate.set()
+        await stage.shelf.settled(PATIENCE)
+        assert (stage.loads.forgotten, stage.loads.begun) == (["a"], 2)
+
+    asyncio.run(story())
+
+
+def test_what_does_not_wake_up_and_was_let_go_of_meanwhile_is_forgotten() -> None:
+    async def story() -> None:
+        stage = Stage()
+        await stage.asleep()
+        stage.loads.gate.clear()
+        stage.loads.broken = True
+        waking = asyncio.create_task(stage.shelf.wake("a"))
+        await asyncio.sleep(0)
+        stage.shelf.want([])
+        assert stage.loads.forgotten == []
+        stage.loads.gate.set()
+        with pytest.raises(Unavailable):
+            await waking
+        assert stage.loads.forgotten == ["a"]
+
+    asyncio.run(story())
+
+
+def test_what_is_wanted_for_less_than_a_moment_is_not_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        stage = Stage()
+        stage.shelf.want(["a"])
+        stage.shelf.want([])
+        await stage.shelf.settled(PATIENCE)
+        assert (stage.loads.begun, stage.loads.forgotten) == (0, ["a"])
+
+    asyncio.run(story())
+    assert not caplog.records
+
+
+class Keeper:
+    """The hosts' side of a worker that finds every package sound. held: how often the memory for one is put aside."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    async def examine(self, digest: str) -> Verdict:
+        del digest
+        self.held += 1
+        return Verdict(report=Loaded(0.1, 0.001, Footprint(0, 0), batchable=True))
+
+    def close(self, digest: str) -> None:
+        del digest
+        self.held -= 1
+
+
+def package_without_its_model(artifacts: Path) -> str:
+    signature = Signature((Tensor("x", "FP32", (-1, 1)),), (Tensor("y", "FP32", (-1, 1)),), "y")
+    lineage = Lineage("run-1", None, dirty=False, author="anna", data={}, params={})
+    model = File("model.onnx", digest_bytes(b"nowhere"), 7)
+    content = encode(Manifest("m", "onnx", (model,), signature, Golden({"x": [1.0]}, [1.0], 0.0), lineage))
+    digest = digest_bytes(content)
+    path = artifacts / digest.removeprefix(PREFIX)[:2] / digest.removeprefix(PREFIX)[2:]
+    path.parent.mkdir()
+    path.write_bytes(content)
+    return digest
+
+
+def test_what_was_sound_elsewhere_and_fails_here_holds_no_memory(tmp_path: Path) -> None:
+    """Else each further try would put aside as much again, and nobody would ever give it back."""
+
+    async def story() -> None:
+        keeper, digest = Keeper(), package_without_its_model(tmp_path)
+        with ThreadPoolExecutor(1) as thread:
+            loader = PackageLoader(tmp_path, thread, cast("Hosts", keeper))
+            for _ in range(2):
+                with pytest.raises(LockgateError):
+                    await loader.load(digest)
+                assert keeper.held == 0
 
     asyncio.run(story())
 

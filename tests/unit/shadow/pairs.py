@@ -38,3 +38,8 @@ def units(records: Sequence[tuple[int, int]], labels: Sequence[tuple[int, int, i
 def outcomes(random: np.random.Generator, size: int, both: float, own: float, other: float) -> NDArray[np.int64]:
     """Of labelled pairs, as bits OWN and OTHER: the probabilities that both, only the shadow, only the champion had the event."""
     return random.choice(4, size, p=[1 - both - own - other, own, other, both])
+
+
+def losses(pairs: Sequence[tuple[int, float, float]], left_out: int = 0) -> Observation:
+    """Labelled pairs of which nothing but the loss is known: (key, shadow's loss, champion's loss)."""
+    return Observation(1.0, ArmObservation(), ArmObservation(), pairs=Pairs(losses=tuple(pairs), left_out=left_out))

@@ -77,6 +77,21 @@ def test_coverage_is_the_share_of_due_answers_that_have_a_label() -> None:
     assert state.last["coverage"] == pytest.approx(0.25)
 
 
+def test_a_regressor_that_is_off_more_often_has_dropped() -> None:
+    off, random = LabelEvent("off", 5.0), np.random.default_rng(4)
+    baseline = Performance(labels=5000, events=500, event=off)
+
+    def after(deviation: float) -> tuple[PerformanceState, bool]:
+        labels = [Label(str(i), "m", 1, 0, 300.0 + random.normal(0, deviation), 300.0, i, i) for i in range(1000)]
+        state, drop = assess(labelled(begin(0.0), off, labels), baseline, SPEC, FOREVER)
+        return state, drop is not None
+
+    assert [after(deviation)[1] for deviation in (3.0, 5.0)] == [False, True]
+    state, _ = after(5.0)
+    assert "brier" not in state.last
+    assert status(state, baseline, SPEC, FOREVER)["detail"].startswith("off by more than 5: ")
+
+
 def test_no_event_declared_is_inconclusive() -> None:
     nothing = Performance(labels=100)
     assert status(begin(0.0), nothing, SPEC, FOREVER)["verdict"] == "INCONCLUSIVE"

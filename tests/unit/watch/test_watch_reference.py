@@ -135,6 +135,12 @@ def test_columns_that_do_not_belong_together_are_refused() -> None:
         ("wrong", 0.2, 1, True),
         ("wrong", 0.3, 0, True),
         ("wrong", 0.3, 1, False),
+        ("true", 0.1, 0.5, True),
+        ("true", 0.9, 0.4, False),
+        ("off", 20.0, 20.25, False),
+        ("off", 20.0, 20.5, True),
+        ("off", -20.5, -20.0, True),
+        ("off", 0.9, 1, False),
     ],
 )
 def test_the_label_event(event: str, score: float, label: float, happened: bool) -> None:  # noqa: FBT001
@@ -144,3 +150,13 @@ def test_the_label_event(event: str, score: float, label: float, happened: bool)
 def test_an_unknown_label_event_is_refused() -> None:
     with pytest.raises(Invalid, match="one of missed, false_alarm, wrong"):
         LabelEvent("mised", 0.25).happened(0.1, 1)
+
+
+def test_people_are_told_by_how_much_a_score_may_be_off() -> None:
+    assert [LabelEvent(name, 5.0).words for name in ("false_alarm", "off")] == ["false alarm", "off by more than 5"]
+
+
+def test_where_labels_are_numbers_nothing_is_learned_that_needs_classes() -> None:
+    scores, labels = np.array([0.1, 0.9, 0.8, 0.3]), np.array([0.0, 1.0, 0.0, 1.0])
+    found = learn({}, scores, labels, LabelEvent("off", 0.5)).performance
+    assert (found.labels, found.events, found.brier, found.auc) == (4, 2, None, None)

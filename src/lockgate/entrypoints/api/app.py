@@ -14,7 +14,7 @@ from starlette.responses import Response
 from lockgate.boundary.key_file import KeyFile
 from lockgate.entrypoints.api import control, health, problems
 from lockgate.entrypoints.api.guard import Guard
-from lockgate.entrypoints.api.rest import models, requests, rollouts, runs, status, watching
+from lockgate.entrypoints.api.rest import learning, models, requests, rollouts, runs, status, watching
 from lockgate.entrypoints.api.route_watch import INTERVAL, RouteWatch
 from lockgate.entrypoints.reading.desk import Desk
 from lockgate.entrypoints.ui.app import mount_pages
@@ -27,6 +27,7 @@ _ROUTERS = (
     models.router,
     requests.router,
     rollouts.router,
+    learning.router,
     runs.router,
     watching.router,
     status.router,

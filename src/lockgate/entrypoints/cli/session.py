@@ -129,6 +129,18 @@ _GLOBAL = (
 )
 
 
+def segment_option(text: str) -> Callable[[Any], Any]:
+    """`--segment NAME`; None without it. text: the help."""
+    return click.option("--segment", metavar="NAME", callback=_named, help=text)
+
+
+def _named(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """An empty name is a script's unset variable: it must not mean all traffic."""
+    if value == "":
+        raise click.BadParameter("'' found, the name of a segment expected; for all traffic leave --segment out")
+    return value
+
+
 def ago(seconds: float) -> str:
     """`3 min`, for people: one unit, rounded down."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):

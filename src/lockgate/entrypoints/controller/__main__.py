@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.ids import new_id
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts, forget_workers
 from lockgate.usecases.hold_lease import hold_lease, release_lease
+from lockgate.usecases.note_missing_labels import note_missing_labels
 from lockgate.usecases.pair_labels import pair_labels
+from lockgate.usecases.send_on import send_on
 from lockgate.usecases.watch_model import watch_once
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
@@ -22,6 +25,8 @@ LEASE = 3.0  # seconds: how long a stand-by waits after a leader's death
 ROLLOUTS_EVERY = 0.05
 WATCH_EVERY = 1.0
 PAIRS_EVERY = 0.5
+ONWARD_EVERY = 1.0
+LABELS_EVERY = 10.0
 FORGET_EVERY = 600.0
 PAUSE_AFTER_ERROR = 1.0
 
@@ -36,11 +41,14 @@ def lead(home: Home, stopping: threading.Event) -> None:
     world = open_world(home)
     holder = new_id("controller")
     judges = Judges()
+    gc.freeze()  # what stands by now stays: the collector need not look through all of it in the middle of a tick
     records = LocalRecords(home.records)
     loops = (
         Loop("rollouts", ROLLOUTS_EVERY, lambda: advance_rollouts(world, judges)),
         Loop("watch", WATCH_EVERY, lambda: watch_once(world, records)),
         Loop("pairs", PAIRS_EVERY, lambda: pair_labels(world, records)),
+        Loop("onward", ONWARD_EVERY, lambda: send_on(world)),
+        Loop("labels", LABELS_EVERY, lambda: note_missing_labels(world)),
         Loop("forget", FORGET_EVERY, lambda: forget_workers(world)),
     )
     threads = [threading.Thread(target=loop.run, args=(world, holder, stopping), name=loop.name) for loop in loops]

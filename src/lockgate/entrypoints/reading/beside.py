@@ -1,15 +1,16 @@
-"""What a shadow did beside the champion, in lines for people: agreement, differences, labels, failures, latency."""
+"""What a shadow or a checkpoint did beside the champion, in lines for people: agreement, differences, labels, failures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lockgate.boundary.histogram import quantile
-from lockgate.domain.rollouts import Rollout
+from lockgate.domain.rollouts import Rollout, Strategy
+from lockgate.entrypoints.reading.latency import latencies
 from lockgate.entrypoints.reading.pairs import DELTAS, PairTotals
 from lockgate.entrypoints.reading.progress import ArmTotals, Progress
 from lockgate.entrypoints.reading.words import percent
+from lockgate.stages.deliver.shadow import loss_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,32 @@ def pair_lines(rollout: Rollout, totals: PairTotals) -> Iterator[Line]:
         levels = (f"p{level * 100:g} {value:.3g}" for level, value in zip(DELTAS, totals.differences(), strict=True))
         yield Line("difference of the scores", ", ".join(levels))
     if "labels" in rollout.judge.metrics and rollout.judge.label_event:
-        event = rollout.judge.label_event.event.replace("_", " ")
-        yield Line(f"{event} by one alone", f"shadow {totals.only_shadow}, champion {totals.only_champion}")
+        event = rollout.judge.label_event.words
+        yield Line(f"{event} by one alone", f"{side(rollout)} {totals.only_shadow}, champion {totals.only_champion}")
+    if rollout.judge.loss:
+        yield Line(rollout.judge.loss.words, loss_told(totals.figures(), rollout.judge.loss.margin))
 
 
 def side_by_side(rollout: Rollout, progress: Progress) -> Iterator[Line]:
-    """The same with what each side did by itself."""
+    """The same with what each side did by itself. A checkpoint scores rows of the log, where nothing fails or takes time."""
     yield from pair_lines(rollout, progress.pairs)
     shadow, champion = progress.canary, progress.baseline
-    sides = f"shadow {_part(shadow.failed, shadow.completed)}, champion {_part(champion.failed, champion.completed)}"
-    yield Line("failures", sides)
+    if rollout.strategy is Strategy.SHADOW:
+        sides = f"shadow {_part(shadow.failed, shadow.completed)}, champion {_part(champion.failed, champion.completed)}"
+        yield Line("failures", sides)
     if shadow.labelled and rollout.judge.label_event:
-        event = rollout.judge.label_event.event.replace("_", " ")
-        sides = f"shadow {_part(shadow.events, shadow.labelled)}, champion {_part(champion.events, champion.labelled)}"
+        event = rollout.judge.label_event.words
+        sides = f"{side(rollout)} {_part(shadow.events, shadow.labelled)}, champion {_part(champion.events, champion.labelled)}"
         yield Line(event, sides)
-    yield Line("latency, not judged", f"shadow {_latency(shadow)}, champion {_latency(champion)}")
+    if rollout.strategy is Strategy.SHADOW:
+        yield Line("latency, not judged", f"shadow {_latency(shadow)}, champion {_latency(champion)}")
+
+
+def side(rollout: Rollout) -> str:
+    """What the version is to the champion that it is compared with."""
+    if rollout.strategy is Strategy.ONLINE:
+        return "checkpoint"
+    return "shadow" if rollout.strategy is Strategy.SHADOW else "canary"
 
 
 def _part(events: int, trials: int) -> str:
@@ -51,6 +63,4 @@ def _part(events: int, trials: int) -> str:
 
 
 def _latency(arm: ArmTotals) -> str:
-    if not arm.latency:
-        return "–"
-    return f"p50 {1e3 * quantile(arm.latency, 0.5):.2f} ms, p99 {1e3 * quantile(arm.latency, 0.99):.2f} ms"
+    return ", ".join(f"p{one.level * 100:g} {one.says}" for one in latencies(arm.latency)) or "–"

@@ -55,6 +55,7 @@ def held_after(tx: Reader, rollout: str) -> Held | None:
 def held_line(hold: Hold) -> str:
     """One sentence."""
     what = f"{percent(hold.weight)} of {'requests' if hold.unit == BY_REQUEST else 'units'}"
+    what += ", other ones every day," if hold.window and hold.ended_at is None else ""
     if hold.ended_at is None:
         return f"Version {hold.baseline} keeps {what} until {moment(hold.until)}, so that late labels have a comparison."
     over = f"Version {hold.baseline} kept {what} until {moment(hold.ended_at)}"
@@ -70,4 +71,5 @@ _WHY = {
     HoldEnd.LOST: "it could not be loaded any more",
     HoldEnd.LEFT: "the promoted version left Production",
     HoldEnd.UNJUDGED: "what was observed cannot be compared",
+    HoldEnd.ROUTER_FAULT: "units did not meet the versions by their shares",
 }

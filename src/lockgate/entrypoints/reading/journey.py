@@ -119,11 +119,12 @@ def _deliver(rollout: Rollout | None) -> Mark:
     if rollout is None:
         return Mark("deliver", "no rollout yet", Tone.CALM)
     link = f"/rollouts/{rollout.id}"
+    version = f"version {rollout.version}" + (f" in segment {rollout.segment}" if rollout.segment else "")
     if under_way(rollout):
         where = "in preview" if rollout.phase is Phase.PREVIEW else f"{rollout.phase.value} {standing(rollout)}"
-        says = f"version {rollout.version} {where}"
+        says = f"{version} {where}"
         return Mark("deliver", says, PHASE_TONE[rollout.phase], rollout.started_at, link)
-    return Mark("deliver", f"version {rollout.version} {rollout.phase.value}", PHASE_TONE[rollout.phase], rollout.ended_at, link)
+    return Mark("deliver", f"{version} {rollout.phase.value}", PHASE_TONE[rollout.phase], rollout.ended_at, link)
 
 
 def _serve(standing: ModelVersion | None, workers: Sequence[Acknowledgement], live: Live) -> Mark:

@@ -11,15 +11,18 @@ from lockgate.domain.events import Action
 from lockgate.domain.holds import Hold
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest
 from lockgate.domain.projects import Answers, TrafficRule
-from lockgate.domain.rollouts import Rollout
+from lockgate.domain.rollouts import Phase, Rollout, Strategy
+from lockgate.entrypoints.reading.segments import LiveSegment, live_segments
+from lockgate.entrypoints.reading.staged import Staged, staged_in
 from lockgate.entrypoints.reading.words import enumerated, moment
 from lockgate.kernel.quantities import format_duration
 from lockgate.ports.state import REQUESTS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import weight
-from lockgate.stages.deliver.routes import shadows_among, target
+from lockgate.stages.deliver.routes import PREVIEW_HEADER, PREVIEWED, shadows_among, target
 from lockgate.usecases.find_holds import holds_under_way
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import environment_of
+from lockgate.usecases.note_missing_labels import missing_labels
 from lockgate.usecases.publish_routes import route_table
 
 
@@ -38,7 +41,9 @@ class Live:
     on_trial, trial_share: the version of the rollout under way, and what it answers. shadows: versions that are asked too, and
     answer nobody; then `on_trial` is the first of them. answers: how, as the project file says.
     rules: those of `answers`, and where they lead. held_back, held_share, held_until: the version before, which keeps a share
-    for a while after a promotion. challengers: in a contest all versions that share `trial_share`.
+    for a while after a promotion. challengers: in a contest all versions that share `trial_share`. previewed: `on_trial` answers
+    those who ask for it, and nobody else. missing_labels: what is said of rollouts whose labels do not come.
+    segments: parts of the traffic that may have champions of their own; all else here is about the rest.
     """
 
     model: str
@@ -57,6 +62,11 @@ class Live:
     held_share: float = 0.0
     held_until: datetime | None = None
     challengers: tuple[int, ...] = ()
+    staged: Staged | None = None
+    previewed: bool = False
+    checkpoint: bool = False  # `on_trial` is one of online learning: it is judged by rows of the log, and answers nobody
+    missing_labels: tuple[str, ...] = ()
+    segments: tuple[LiveSegment, ...] = ()
 
 
 def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
@@ -64,13 +74,17 @@ def live_models(tx: Reader, models: list[str]) -> dict[str, Live]:
     production = {one.model: one for one in tx.find(VERSIONS, stage=Stage.PRODUCTION.value)}
     staging = {one.model: one for one in tx.find(VERSIONS, stage=Stage.STAGING.value)}
     trials = trials_in_production(tx)
-    shadows = _shadows(tx)
+    shadows, missing = _shadows(tx), _missing_labels(tx)
     holds = {one.model: one for one in holds_under_way(tx)}
+    segments = live_segments(tx, models)
     loaded = {route.model: {arm.version for arm in route.arms} for route in route_table(tx).routes}
     told = {
         name: replace(
             _live(tx, name, production.get(name), staging.get(name), trials.get(name), loaded.get(name, set())),
             shadows=shadows.get(name, ()),
+            staged=staged_in(tx, name) if name in staging else None,
+            missing_labels=missing.get(name, ()),
+            segments=segments[name],
         )
         for name in models
     }
@@ -94,10 +108,16 @@ def answering_clause(live: Live) -> str:
 
 
 def trial_clause(live: Live) -> str:
-    """`version 2 at 5% (rollout-…)`, `versions 2 and 3 as shadows`; empty while nothing is on trial."""
+    """`version 2 at 5% (rollout-…)`, `versions 2 and 3 as shadows`; of a preview how it is reached; empty while nothing is on
+    trial.
+    """
+    if live.previewed:
+        return f"version {live.on_trial} is previewed, for requests with {PREVIEW_HEADER}: {PREVIEWED} ({live.rollout})"
     if live.shadows:
         named = enumerated([str(one) for one in live.shadows])
         return f"versions {named} as shadows" if len(live.shadows) > 1 else f"version {named} as a shadow"
+    if live.checkpoint:
+        return f"version {live.on_trial} is judged as a checkpoint ({live.rollout})"
     if live.challengers:
         named = f"version{'s' * (len(live.challengers) > 1)} {enumerated([str(one) for one in live.challengers])}"
         return f"{named} at {live.trial_share:.0%} ({live.rollout})"
@@ -122,15 +142,23 @@ def held_clause(live: Live) -> str:
 
 
 def trials_in_production(tx: Reader) -> dict[str, Rollout]:
-    """By model, the rollout under way into production; of shadows beside each other the one that started first."""
-    coming = [one for one in rollouts_under_way(tx) if one.environment == PRODUCTION]
+    """By model, the rollout under way into production and into no segment; of shadows beside each other the first."""
+    coming = [one for one in rollouts_under_way(tx) if one.environment == PRODUCTION and not one.segment]
     return {one.model: one for one in sorted(coming, key=lambda one: (one.started_at, one.id), reverse=True)}
 
 
 def _shadows(tx: Reader) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
-    for one in shadows_among(rollouts_under_way(tx)):
+    for one in shadows_among([one for one in rollouts_under_way(tx) if not one.segment]):
         found[one.model] = (*found.get(one.model, ()), one.version)
+    return found
+
+
+def _missing_labels(tx: Reader) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for one in rollouts_under_way(tx):
+        if said := missing_labels(tx, one):
+            found[one.model] = (*found.get(one.model, ()), f"version {one.version}: {said}")
     return found
 
 
@@ -163,6 +191,8 @@ def _live(
         trial_share=share,
         answers=answers,
         challengers=tuple(one.version for one in trial.contestants[1:] if not one.figures.dropped) if trial else (),
+        previewed=trial is not None and trial.phase is Phase.PREVIEW,
+        checkpoint=trial is not None and trial.strategy is Strategy.ONLINE,
         rules=tuple(LiveRule(rule, target(rule, in_staging, loaded)) for rule in answers.rules),
     )
 

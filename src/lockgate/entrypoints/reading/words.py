@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from math import log
 
 from lockgate.domain.rollouts import Phase, Rollout, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
@@ -17,6 +18,8 @@ def status_line(rollout: Rollout, evidence: Mapping[str, float]) -> str:
     version, share = f"Version {rollout.version}", f"{percent(weight(rollout))} of {units(rollout)}"
     if rollout.strategy is Strategy.SHADOW and rollout.step >= 0 and under_way(rollout):
         return _shadow(rollout, evidence)
+    if rollout.strategy is Strategy.ONLINE and (said := _checkpoint(rollout, evidence)):
+        return said
     if rollout.contestants and (said := _contest(rollout)):
         return said
     match rollout.phase:
@@ -51,17 +54,30 @@ def _shadow(rollout: Rollout, evidence: Mapping[str, float]) -> str:
     return f"{asked}; nobody gets its answers; {proven_clause(rollout, evidence)}.{paused}"
 
 
+def _checkpoint(rollout: Rollout, evidence: Mapping[str, float]) -> str:
+    """Empty where a checkpoint is like any other version."""
+    version, before = f"Version {rollout.version}", f"version {rollout.baseline}"
+    if under_way(rollout) and rollout.step >= 0:
+        paused = " It is paused: harm still ends it, a proof does not promote it." if rollout.phase is Phase.PAUSED else ""
+        asked = f"{version} and {before} score each row before its truth is learned"
+        return f"{asked}; nobody gets its answers; {proven_clause(rollout, evidence)}.{paused}"
+    if rollout.phase is Phase.ABORTED and rollout.outcome and rollout.outcome.verdict is JudgeVerdict.INCONCLUSIVE:
+        return f"{version} was neither proven safe nor harmful within {rollout.judge.max_units} rows; {before} answers everybody."
+    return ""
+
+
 def _contest(rollout: Rollout) -> str:
     """Empty where a contest is like any other rollout."""
     left = [str(one.version) for one in rollout.contestants[1:] if not one.figures.dropped]
     named = f"Version{'s' * (len(left) > 1)} {enumerated(left)}"
     if rollout.phase is Phase.PROMOTED:
         won = " It won the contest." if rollout.winner else ""
-        return f"Version {entering(rollout)} serves {rollout.environment}, in place of version {rollout.baseline}.{won}"
+        return f"Version {entering(rollout)} serves {place(rollout)}, in place of version {rollout.baseline}.{won}"
     if rollout.phase is Phase.ABORTED and rollout.winner == rollout.baseline:
-        return f"Version {rollout.baseline} won against its challengers and answers everybody."
+        return f"Version {rollout.baseline} won against its challengers and answers {everybody(rollout)}."
     if rollout.phase is Phase.ABORTED and not left:
-        return f"Every challenger did harm and was sent home; version {rollout.baseline} answers everybody."
+        why = " or could not be loaded" if any(one.gone for one in rollout.contestants) else ""
+        return f"Every challenger did harm{why} and was sent home; version {rollout.baseline} answers {everybody(rollout)}."
     if rollout.phase is Phase.PREPARING:
         return f"{named} {'are' if len(left) > 1 else 'is'} being loaded by the workers; nobody meets them yet."
     if rollout.phase is Phase.ABORTED or rollout.step < 0:
@@ -75,7 +91,9 @@ def _contest(rollout: Rollout) -> str:
 
 
 def standing(rollout: Rollout) -> str:
-    """`at 25 %`; of a shadow `about 25 % of requests`."""
+    """`at 25 %`; of a shadow `about 25 % of requests`; of a checkpoint `beside version 4`."""
+    if rollout.strategy is Strategy.ONLINE:
+        return f"beside version {rollout.baseline}"
     if rollout.strategy is Strategy.SHADOW:
         return f"about {percent(met(rollout))} of {units(rollout)}"
     return f"at {percent(weight(rollout))}"
@@ -123,7 +141,9 @@ def approve_command(rollout: Rollout) -> str:
 
 
 def _promoted(rollout: Rollout) -> str:
-    came = f"Version {rollout.version} serves {rollout.environment}"
+    if rollout.falls_back:
+        return f"Segment {rollout.segment} fell back to the general champion, version {rollout.version}."
+    came = f"Version {rollout.version} serves {place(rollout)}"
     after = f", in place of version {rollout.baseline}" if rollout.baseline is not None else ", as its first version"
     outcome = rollout.outcome
     if outcome and outcome.verdict is JudgeVerdict.SAFE and outcome.metrics:
@@ -132,18 +152,39 @@ def _promoted(rollout: Rollout) -> str:
 
 
 def _aborted(rollout: Rollout) -> str:
-    home = f"version {rollout.baseline} answers everybody" if rollout.baseline is not None else "it serves nobody"
+    home = f"version {rollout.baseline} answers {everybody(rollout)}" if rollout.baseline is not None else "it serves nobody"
     outcome = rollout.outcome
     if outcome and outcome.verdict is JudgeVerdict.HARM:
         what = f" on {enumerated(outcome.metrics)}" if outcome.metrics else ""
-        if rollout.strategy is Strategy.SHADOW:
+        if rollout.strategy in (Strategy.SHADOW, Strategy.ONLINE):
             return f"Version {rollout.version} would do harm{what} and is asked no more; nobody got its answers, and {home}."
         return f"Version {rollout.version} did harm{what} and was sent home; {home}."
     return f"The rollout of version {rollout.version} was aborted; {home}."
 
 
 def units(rollout: Rollout) -> str:
-    return "requests" if rollout.unit == "request" else "units"
+    """`requests`; `units of segment JFK`."""
+    return ("requests" if rollout.unit == "request" else "units") + (f" of segment {rollout.segment}" if rollout.segment else "")
+
+
+def place(rollout: Rollout) -> str:
+    """`production`, `production, segment JFK`: where the rollout brings its version."""
+    return f"{rollout.environment}, segment {rollout.segment}" if rollout.segment else rollout.environment
+
+
+def everybody(rollout: Rollout) -> str:
+    return f"everybody in segment {rollout.segment}" if rollout.segment else "everybody"
+
+
+def alpha_clause(rollout: Rollout) -> str:
+    """`what the year's 10 % leaves of the plan's 1 %`, with a warning where that is little; empty where it has all of it."""
+    alpha, whole, yearly = rollout.judge.alpha, rollout.plan_alpha, rollout.judge.alpha_per_year
+    if whole is None or yearly is None:
+        return ""
+    said = f"what the year's {percent(yearly)} leaves of the plan's {percent(whole)}"
+    if alpha >= whole / 10:
+        return said
+    return f"{said}. Warning: less than a tenth; harm must show {log(alpha) / log(whole):.2g} times the evidence"
 
 
 def moment(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Start a home's processes (control plane, controller, runner, data plane), watch over them until a signal comes, stop them."""
+"""Start a home's processes, the data plane among them, watch over them until a signal comes, stop them."""
 
 from __future__ import annotations
 
@@ -111,6 +111,7 @@ def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
         "control": [*python, "lockgate.entrypoints.api", *own, "--host", addresses.host, "--port", str(addresses.port)],
         "controller": [*python, "lockgate.entrypoints.controller", *own],
         "runner": [*python, "lockgate.entrypoints.runner", *own],
+        "learner": [*python, "lockgate.entrypoints.learner", *own],
         "gateway": [*python, "lockgate.serving", *gateway, "--secrets", str(home.secrets), "--watch-stdin"],
     }
 

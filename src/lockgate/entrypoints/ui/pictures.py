@@ -1,11 +1,14 @@
-"""The geometry of what templates draw as SVG: a flight of locks for a rollout's plan, and intervals on a scale."""
+"""The geometry of what templates draw as SVG: a flight of locks for a rollout's plan, intervals on a scale, rates in a row."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.domain.rollouts import Phase, Rollout, Strategy
 from lockgate.domain.verdicts import GateResult
+from lockgate.entrypoints.reading.learning import Checkpoint
+from lockgate.entrypoints.reading.words import percent
 from lockgate.stages.deliver.rollout import asked_for
 
 CHAMBER = 120.0  # width of one chamber, in the picture's units
@@ -117,3 +120,54 @@ def spread(values: list[float]) -> list[float]:
     least, most = min(values), max(values)
     room = (most - least) or 1.0
     return [round(8 + 84 * (value - least) / room, 2) for value in values]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One checkpoint's event rate. state: promoted | harm | open."""
+
+    x: float
+    y: float
+    state: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Event rates of checkpoints, from the oldest to the newest, in a picture of 600 × 120.
+
+    line: the dots' path. limit: height of the rate above which lessons are not believed; None where it is not known. top: the
+    rate at the upper edge.
+    """
+
+    dots: tuple[Dot, ...]
+    line: str
+    limit: float | None
+    top: float
+
+
+_STATES = {"promoted": "promoted", "harm": "harm"}
+
+
+def learned_rates(checkpoints: Sequence[Checkpoint], at_most: float | None) -> Rates | None:
+    """checkpoints: the newest first. None before there are two whose rate is known: one makes no line."""
+    known = [one for one in reversed(checkpoints) if one.event_rate is not None]
+    if len(known) < 2:  # noqa: PLR2004
+        return None
+    rates = [one.event_rate or 0.0 for one in known]
+    top = 1.15 * max(*rates, at_most or 0.0) or 1.0
+    ends = [one.learned.end for one in known]
+    width = (ends[-1] - ends[0]) or 1
+    places = [round(8 + 584 * (end - ends[0]) / width, 1) for end in ends]
+    dots = tuple(_dot(one, place, rate, top) for one, place, rate in zip(known, places, rates, strict=True))
+    line = "M" + "L".join(f"{dot.x} {dot.y}" for dot in dots)
+    return Rates(dots, line, _height(at_most, top) if at_most else None, top)
+
+
+def _height(rate: float, top: float) -> float:
+    return round(112 - 104 * rate / top, 1)
+
+
+def _dot(one: Checkpoint, x: float, rate: float, top: float) -> Dot:
+    says = f"version {one.version}, rows {one.learned.first} to {one.learned.end - 1}: {percent(rate)}, {one.says}"
+    return Dot(x, _height(rate, top), _STATES.get(one.says, "open"), says)

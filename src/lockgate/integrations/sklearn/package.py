@@ -23,6 +23,7 @@ from lockgate.integrations.sklearn.features import Features, columns, features_o
 from lockgate.integrations.sklearn.forms import ONNX, Form, as_native, as_onnx
 from lockgate.integrations.sklearn.judged import judged
 from lockgate.integrations.sklearn.native import native as native_sklearn
+from lockgate.integrations.sklearn.split_facts import split_facts
 from lockgate.kernel.errors import Invalid, InvalidInput, MissingExtra
 from lockgate.ports.executor import Packing
 from lockgate.ports.natives import MakeNative
@@ -67,6 +68,7 @@ def package(
         options=form.options,
         requirements=() if form.runtime == ONNX else packing.requirements or form.requirements,
         notes=tuple(notes),
+        split=split_facts(features, split.y_train, split.y_test),
     )
 
 

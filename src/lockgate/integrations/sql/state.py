@@ -154,7 +154,11 @@ class _SqlWriter(_SqlReader):
         return kept
 
     def put(self, kind: Kind[T], item: T) -> None:
-        self._connection.execute(self._of(kind).put, _row(kind, item))
+        self.put_all(kind, [item])
+
+    def put_all(self, kind: Kind[T], items: Sequence[T]) -> None:
+        if items:
+            self._connection.execute(self._of(kind).put, [_row(kind, item) for item in items])
 
     def remove(self, kind: Kind[T], *key: str | int) -> None:
         self._connection.execute(self._of(kind).remove, rows.key(kind, key))

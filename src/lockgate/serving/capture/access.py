@@ -7,7 +7,6 @@ What finds no room in memory, and what the disk refuses, is dropped and counted.
 
 from __future__ import annotations
 
-import logging
 import os
 from io import FileIO
 from pathlib import Path
@@ -15,14 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from lockgate.kernel.clock import Clock, SystemClock
+from lockgate.serving.capture.complaints import Complaints
 from lockgate.serving.capture.files import append_whole
 
 ROOM = 20_000  # lines that wait
 SIZE = 64 << 20  # bytes after which a file is full
 KEPT = 4  # full files that stay
 _CHUNK = 256  # lines encoded at a time
-
-log = logging.getLogger(__name__)
 
 
 class Access(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -50,7 +49,7 @@ class Taken(NamedTuple):
 class AccessLog:
     """`add` and `take` belong to the event loop, `write` and `close` to the writer's thread."""
 
-    def __init__(self, path: Path, *, room: int = ROOM, size: int = SIZE, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, *, room: int = ROOM, size: int = SIZE, kept: int = KEPT, clock: Clock | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._room = room
@@ -58,6 +57,7 @@ class AccessLog:
         self._kept = kept
         self._pending: list[Access] = []
         self._refused = 0
+        self._complaints = Complaints("access log not written", clock or SystemClock())
         self._file: FileIO | None = None
 
     def add(self, access: Access) -> None:
@@ -81,7 +81,7 @@ class AccessLog:
                 append_whole(self._open(), msgspec.json.Encoder().encode_lines(some))
                 logged += len(some)
         except OSError as error:
-            log.warning("access log not written", extra={"reason": str(error), "dropped": len(waiting) - logged})
+            self._complaints.add(error, len(waiting) - logged)
         return taken.refused + len(waiting) - logged
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ COUNTERS = (
     "segments_removed",
 )
 
-_MAGIC = b"lgbook02"
+_MAGIC = b"lgbook03"
 _HEAD = np.dtype(
     [
         ("magic", "S8"),
@@ -263,16 +263,16 @@ class Book:
         """Whether so much is completed that a block should not wait."""
         return 4 * self.completed >= self._capacity
 
-    def cut(self, now: float) -> Cut | None:
+    def cut(self, now: float, *, owed: bool = False) -> Cut | None:
         """All that was completed and counted since the last cut, to be told in one block; None if there was nothing.
 
-        The cut before must be durable: its entries freed.
+        owed: there is something else that a block is needed for. The cut before must be durable: its entries freed.
         """
         opened_at = float(self._head["opened_at"][0])
         self._head["opened_at"] = now
         totals = list(self._totals)
         entries = self._take_done()
-        if not entries and totals == self._cut_totals:
+        if not entries and not owed and totals == self._cut_totals:
             return None
         counts = {name: totals[i] - self._cut_totals[i] for i, name in enumerate(COUNTERS) if totals[i] != self._cut_totals[i]}
         self._note_cut(totals)

@@ -112,6 +112,7 @@ TOTALS = {
     "unassigned": "Answers that no table assigned: unit missing, or an arm not ready.",
     "fallbacks": "Answers given by the champion because the assigned version failed.",
     "labels": "Labels accepted.",
+    "lessons": "Lessons accepted, one for each request.",
     "records_logged": "Prediction records written.",
     "records_dropped": "Prediction records dropped: no room, or the disk refused them.",
     "records_lost": "Prediction records that killed workers had not written yet.",

@@ -13,15 +13,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from errno import ENOSPC
 from typing import TypeVar
 
 import msgspec
 
-from lockgate.boundary.observations import Feedback
 from lockgate.kernel.clock import Clock
 from lockgate.serving.capture.access import AccessLog
 from lockgate.serving.capture.book import Cut
 from lockgate.serving.capture.figures import FigureFiles
+from lockgate.serving.capture.kept import Kept
 from lockgate.serving.capture.ledger import Closed, Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import Spool
@@ -90,17 +91,24 @@ class Flusher:
 
     @property
     def full(self) -> bool:
-        """No room even for labels."""
+        """No room even for labels and lessons."""
         return self._spool.full
 
-    async def keep_labels(self, labels: list[Feedback]) -> None:
-        """Returns when a killed process can no longer lose them. They go out with the block that comes next.
+    async def keep(self, kept: Kept) -> None:
+        """Returns when a killed process can no longer lose it. It goes out with the block that comes next.
+
+        If that would grow too large with it, it is made at once.
 
         Raises:
-            OSError: the disk refuses them.
+            OSError: the disk refuses it.
         """
-        await self._in_writer(self._spool.put_labels, labels)
-        self._ledger.count("labels", len(labels))
+        while not await self._in_writer(self._spool.keep, kept):
+            await self._round(hurried=True)
+            if self._refused:
+                raise OSError(ENOSPC, "the disk refuses blocks")
+        for name, number in (("labels", len(kept.feedback)), ("lessons", len(kept.lessons))):
+            if number:
+                self._ledger.count(name, number)
 
     async def _round(self, *, hurried: bool) -> None:
         """One after the other. A round that was begun is ended, also when nobody waits for it any more."""
@@ -135,7 +143,7 @@ class Flusher:
         await self._in_writer(self._save_figures, msgspec.msgpack.encode(self._ledger.figures))
 
     async def _closed(self) -> Closed | None:
-        self._cut = self._cut or self._ledger.cut(self._now())
+        self._cut = self._cut or self._ledger.cut(self._now(), owed=self._spool.owes)
         if self._cut is None:
             return None
         closed = await self._in_writer(self._ledger.close, self._cut)

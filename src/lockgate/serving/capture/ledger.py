@@ -60,9 +60,12 @@ class Ledger:
         self.book.count(name, number)
         self.figures.count(name, number)
 
-    def cut(self, now: float) -> Cut | None:
-        """What the next block is to tell, or None if there was nothing; a new block is open. The one before must be durable."""
-        return self.book.cut(now)
+    def cut(self, now: float, *, owed: bool = False) -> Cut | None:
+        """What the next block is to tell, or None if there was nothing; a new block is open. The one before must be durable.
+
+        owed: whether a block is needed also if there was nothing, for what goes out with it.
+        """
+        return self.book.cut(now, owed=owed)
 
     def close(self, cut: Cut) -> Closed:
         """The block of a cut: may take a while, and may be done in another thread."""

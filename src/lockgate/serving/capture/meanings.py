@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lockgate.serving.capture.tally import Tally
 
-_REGION = 256 << 10  # bytes: more than a thousand tallies
+_REGION = 1 << 20  # bytes: 5,000 tallies, or 1,300 with bins of the most edges; 64 segments with three arms each are 192
 SIZE = 2 * _REGION
 
 _length = struct.Struct("=I")

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from lockgate.boundary.records import Record, frame
 from lockgate.boundary.routes import Revision
+from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.serving.capture.book import Book
+from lockgate.serving.capture.complaints import Complaints
 from lockgate.serving.capture.files import append_whole
 from lockgate.serving.capture.tally import Tally
 
@@ -111,6 +113,7 @@ class RecordLog:
         segment: int = SEGMENT,
         buffer: int = BUFFER,
         limit: int = FOLDER,
+        clock: Clock | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._book = book or Book.in_memory(1)
@@ -125,6 +128,7 @@ class RecordLog:
         self._file: FileIO | None = None
         self._number = 0
         self._warned = False
+        self._complaints = Complaints("records not written", clock or SystemClock())
 
     def keep(  # noqa: PLR0913 - the columns of a record
         self,
@@ -183,7 +187,7 @@ class RecordLog:
                     append_whole(file, b"".join(content))  # a system call: the event loop gets its turn
                     logged += len(content)
         except OSError as error:
-            log.warning("records not written", extra={"reason": str(error), "dropped": len(waiting) - logged})
+            self._complaints.add(error, len(waiting) - logged)
         return Written(logged, len(waiting) - logged + taken.refused, removed)
 
     def close(self) -> None:

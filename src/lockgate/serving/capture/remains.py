@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from lockgate.boundary.observations import Block, Feedback
+from lockgate.boundary.observations import Block
 from lockgate.boundary.records import frames
 from lockgate.serving.capture import fold
 from lockgate.serving.capture.book import Book, Remains
 from lockgate.serving.capture.figures import Figures
+from lockgate.serving.capture.kept import Kept
 
 
 class Last(NamedTuple):
@@ -22,27 +20,26 @@ class Last(NamedTuple):
     figures: Figures
 
 
-def last_block(
-    identity: tuple[str, str, int], book: Book | None, durable: int, labels: Sequence[Feedback], records: Path
-) -> Last | None:
+def last_block(identity: tuple[str, str, int], book: Book | None, durable: int, kept: Kept, records: Path) -> Last | None:
     """Of a worker that is dead; None if there is nothing to tell.
 
-    identity: worker, incarnation, sequence. durable: the last sequence that is. labels: those that stand in no durable block.
+    identity: worker, incarnation, sequence. durable: the last sequence that is. kept: what stands in no durable block.
     records: the folder of the segments.
     """
     left = book.remains(durable) if book is not None else None
-    if left is None and not labels:
+    if left is None and not kept:
         return None
-    newest = max((label.answered_at for label in labels), default=0.0)
+    newest = max([0.0, *(label.answered_at for label in kept.feedback), *(lesson.at for lesson in kept.lessons)])
+    lessons = {"lessons": len(kept.lessons)} if kept.lessons else {}
     if left is None or book is None:
-        return Last(Block(*identity, newest, newest, feedback=tuple(labels)), Figures())
+        return Last(kept.within(Block(*identity, newest, newest)), Figures(totals=lessons))
     counts = left.counts | _records(book, records, identity[1], left)
     seen = fold.fold(left.entries, left.tallies)
     block = fold.block(identity, left.opened_at, max(left.until, newest), seen, counts)
-    figures = Figures(totals={name: number for name, number in counts.items() if name != "records_kept"})
+    figures = Figures(totals={name: number for name, number in counts.items() if name != "records_kept"} | lessons)
     for one in seen:
         figures.add_seen(one)
-    return Last(msgspec.structs.replace(block, feedback=tuple(labels)), figures)
+    return Last(kept.within(block), figures)
 
 
 def _records(book: Book, folder: Path, incarnation: str, left: Remains) -> dict[str, int]:

@@ -1,12 +1,12 @@
-"""Blocks and labels that the control plane has not taken yet: on disk before they are sent, so that a killed worker loses none.
+"""Blocks that the control plane has not taken yet, and what goes out with the next one: on disk, so a killed worker loses none.
 
     HOME/spool/INCARNATION/lock                 held (flock) by the process that lives; says which worker's place it fills
     HOME/spool/INCARNATION/book                 what it has counted and what it has in its hands (see `book`)
     HOME/spool/INCARNATION/00000007.block       a whole block, written aside and renamed
-    HOME/spool/INCARNATION/00000008.labels      labels that were acknowledged to their callers and go out with block 8
+    HOME/spool/INCARNATION/00000008.kept        labels and lessons that were acknowledged to their callers and go out with block 8
 
-Blocks become durable one after the other: 8 is not begun before 7 has its name, however long the disk refuses it. So labels,
-which are named after the block that comes next, always go out with it, and none under a number that was passed over.
+Blocks become durable one after the other: 8 is not begun before 7 has its name, however long the disk refuses it. So what is
+kept, which is named after the block that comes next, always goes out with it, and never under a number that was passed over.
 
 A folder whose lock is free belongs to a dead worker. Whoever takes the lock makes one last block of what no block of it has told
 yet, and sends what is there under its original ids.
@@ -20,34 +20,30 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from errno import EIO
-from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from lockgate.boundary.observations import Block, Feedback
+from lockgate.boundary.observations import Block
 from lockgate.kernel.errors import Corrupt
 from lockgate.serving.capture.book import Book
 from lockgate.serving.capture.figures import Figures
-from lockgate.serving.capture.files import append_whole
+from lockgate.serving.capture.kept import Keeping, Kept, read_kept
 from lockgate.serving.capture.remains import last_block
 
-ROOM = 64 << 20  # bytes that wait, above which cells are dropped, and above twice of which labels are refused
+ROOM = 64 << 20  # bytes that wait, above which cells are dropped, and above twice of which labels and lessons are refused
 _LOCK = "lock"
 _BLOCK = ".block"
-_LABELS = ".labels"
-_feedback = msgspec.msgpack.Decoder(list[Feedback])
 _encoder = msgspec.msgpack.Encoder()
 
 log = logging.getLogger(__name__)
 
 
 class Spool:
-    """One incarnation's folder, while its lock is held. Blocks and labels are put by one thread, blocks removed by another.
+    """One incarnation's folder, while its lock is held. What comes is put by one thread, blocks are removed by another.
 
-    book: None if there is none to be read any more. size: bytes of blocks not sent yet, and of labels that are in none.
+    book: None if there is none to be read any more. size: bytes of blocks not sent yet, and of what is kept and in none.
     left: what a dead worker had not told, for the figures.
     """
 
@@ -60,9 +56,7 @@ class Spool:
         self._room = room
         self._lock = lock
         self._counting = threading.Lock()
-        self._open_labels: FileIO | None = None
-        self._labels: list[Feedback] = []
-        self._labels_size = 0
+        self._kept = Keeping(folder)
         waiting = self.blocks()
         self.waiting = len(waiting)  # blocks not sent yet
         self._blocks_size = sum(path.stat().st_size for path in waiting)
@@ -106,7 +100,7 @@ class Spool:
 
     @property
     def size(self) -> int:
-        return self._blocks_size + self._labels_size
+        return self._blocks_size + self._kept.size
 
     @property
     def crowded(self) -> bool:
@@ -115,11 +109,16 @@ class Spool:
 
     @property
     def full(self) -> bool:
-        """No room even for labels."""
+        """No room even for labels and lessons."""
         return self.size > 2 * self._room
 
+    @property
+    def owes(self) -> bool:
+        """Whether anything is kept that waits for a block."""
+        return self._kept.size > 0
+
     def put(self, block: Block) -> None:
-        """Keep a block, with the labels that go out with it; a block that is durable already is passed over.
+        """Keep a block, with what goes out with it; a block that is durable already is passed over.
 
         Raises:
             OSError: the disk refuses it.
@@ -128,7 +127,7 @@ class Spool:
             return
         path = self._folder / f"{block.sequence:08d}{_BLOCK}"
         draft = path.with_suffix(".draft")
-        content = _encoder.encode(msgspec.structs.replace(block, feedback=block.feedback + tuple(self._labels)))
+        content = _encoder.encode(self._kept.all.within(block))
         draft.write_bytes(content)
         self._count(1, len(content))  # before anybody can find it and remove it
         try:
@@ -137,22 +136,11 @@ class Spool:
             self._count(-1, -len(content))
             raise
         self._note_durable(block.sequence)
-        self._drop_labels()
+        self._kept.drop(self._durable)
 
-    def put_labels(self, labels: list[Feedback]) -> None:
-        """Keep labels for the block that comes next; once this returns, a killed process loses none.
-
-        Raises:
-            OSError: the disk refuses them.
-        """
-        if self._open_labels is None:
-            self._open_labels = FileIO(self._folder / f"{self._durable + 1:08d}{_LABELS}", "ab")
-        content = _encoder.encode(labels)
-        if self._open_labels.closed:
-            raise OSError(EIO, "half a label could not be taken back; labels are kept again after the next block")
-        append_whole(self._open_labels, len(content).to_bytes(4, "big") + content)
-        self._labels += labels
-        self._labels_size += len(content)
+    def keep(self, kept: Kept) -> bool:
+        """Keep what was acknowledged for the block that comes next: see `Keeping.add`."""
+        return self._kept.add(kept, self._durable + 1)
 
     def blocks(self) -> list[Path]:
         """What is to be sent, in the order of its sequence: the control plane takes nothing out of order."""
@@ -167,8 +155,8 @@ class Spool:
 
     def release(self) -> None:
         """Let go of the lock; a folder with nothing left to tell disappears."""
-        self._close_labels()
-        if not self.blocks() and not self._labels_left() and self._told():
+        self._kept.close()
+        if not self.blocks() and not self._kept.left(self._durable) and self._told():
             if (self._folder / "book").is_symlink():
                 (self._folder / "book").resolve().unlink(missing_ok=True)
             for path in sorted(self._folder.iterdir(), key=lambda one: one.name == _LOCK):  # the lock last: it says whose this is
@@ -178,18 +166,18 @@ class Spool:
 
     def _settle(self) -> None:
         """Make a dead worker's last block, if there is anything to tell. Done again, wherever it broke off, it is the same."""
-        left = self._labels_left()
-        labels = [label for path in left for label in _whole_labels(path)]
+        left = self._kept.left(self._durable)
+        kept = read_kept(left)
         sequence = max([self._durable + 1, *(int(path.stem) for path in left)])
         book = None if self._finished else self.book
         if book is not None:
             book.final = sequence
         identity = self.worker, self._folder.name, sequence
-        last = last_block(identity, book, self._durable, labels, self._folder.parent.parent / "records")
+        last = last_block(identity, book, self._durable, kept, self._folder.parent.parent / "records")
         if last is not None:
             self.put(last.block)
             self.left = last.figures
-        self._drop_labels()
+        self._kept.drop(self._durable)
 
     @property
     def _finished(self) -> bool:
@@ -199,10 +187,6 @@ class Spool:
     def _told(self) -> bool:
         """Whether blocks that are durable have told all that the book says."""
         return self.book is None or self._finished or self.book.remains(self._durable) is None
-
-    def _labels_left(self) -> list[Path]:
-        """Files of labels that stand in no durable block."""
-        return [path for path in sorted(self._folder.glob(f"*{_LABELS}")) if int(path.stem) > self._durable]
 
     def _note_durable(self, sequence: int) -> None:
         with self._counting:
@@ -214,19 +198,6 @@ class Spool:
         with self._counting:
             self.waiting += blocks
             self._blocks_size += size
-
-    def _drop_labels(self) -> None:
-        """Those that stand in a durable block now."""
-        self._close_labels()
-        self._labels, self._labels_size = [], 0
-        for path in self._folder.glob(f"*{_LABELS}"):
-            if int(path.stem) <= self._durable:
-                path.unlink(missing_ok=True)
-
-    def _close_labels(self) -> None:
-        if self._open_labels is not None:
-            self._open_labels.close()
-            self._open_labels = None
 
 
 def _free_lock(folder: Path) -> BinaryIO | None:
@@ -257,19 +228,3 @@ def _book(path: Path) -> Book | None:
     except (FileNotFoundError, Corrupt) as error:
         log.warning("a dead worker left no book", extra={"folder": path.parent.name, "reason": str(error)})
         return None
-
-
-def _whole_labels(path: Path) -> Iterator[Feedback]:
-    content = path.read_bytes()
-    offset = 0
-    while offset + 4 <= len(content):
-        end = offset + 4 + int.from_bytes(content[offset : offset + 4], "big")
-        if end > len(content):
-            return  # torn: its caller got no answer
-        try:
-            labels = _feedback.decode(content[offset + 4 : end])
-        except msgspec.DecodeError as error:
-            log.warning("labels damaged: the rest of their file cannot be read", extra={"file": path.name, "reason": str(error)})
-            return
-        yield from labels
-        offset = end

@@ -39,6 +39,8 @@ class TableFile:
             return decode(self._path.read_bytes())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Invalid(f"{self._path} cannot be read: {error.strerror}") from error
 
     def write(self, table: RouteTable) -> None:
         """Whole or not at all, and never over a newer one."""

@@ -17,7 +17,8 @@ from lockgate.serving.gateway.describe import Describe
 from lockgate.serving.gateway.inference import Answering, Inference, Parse
 from lockgate.serving.gateway.intake import LARGE, Intake, Turned
 from lockgate.serving.gateway.labels import LabelDesk
-from lockgate.serving.gateway.plan import RoutePlan
+from lockgate.serving.gateway.lessons import LessonDesk
+from lockgate.serving.gateway.plan import RoutePlan, versions_of
 from lockgate.serving.gateway.repository import Repository
 from lockgate.serving.gateway.router import Router
 from lockgate.serving.gateway.rsgi import HTTPProtocol, Scope
@@ -39,6 +40,7 @@ class Parts(NamedTuple):
     describe: Describe
     repository: Repository
     labels: LabelDesk
+    lessons: LessonDesk
     ledger: Ledger
     intake: Intake
     access: Access
@@ -55,6 +57,7 @@ class Gateway:
         self._describe = parts.describe
         self._repository = parts.repository
         self._labels = parts.labels
+        self._lessons = parts.lessons
         self._ledger = parts.ledger
         self._intake = parts.intake
         self._access = parts.access
@@ -139,6 +142,8 @@ class Gateway:
             return _only(("POST",), scope) or self._infer(scope, body, model, version, parse)
         if verb == "feedback" and version is None:
             return _only(("POST",), scope) or self._labels.take(model, body)
+        if verb == "learn" and version is None:
+            return _only(("POST",), scope) or self._learn(scope, body, model)
         if verb == "route" and version is None:
             return _only(("POST",), scope) or self._try_route(scope, body, model)
         return _only(_READ, scope) or self._about(model, version, verb)
@@ -147,7 +152,7 @@ class Gateway:
         plan = self._router.plan.routes.get(model)
         if plan is None:
             return self._unknown(model)
-        if version is not None and all(arm.version != version for arm in plan.route.arms):
+        if version is not None and version not in versions_of(plan.route):
             return problem(HTTPStatus.NOT_FOUND, f"version {version} of {model} is not served here")
         if verb == "":
             return self._describe.model(plan, version)
@@ -175,6 +180,10 @@ class Gateway:
         if len(body) < LARGE:
             return self._inference.answer(plan, version, scope.headers.get, body, read)
         return self._inference.answer_large(plan, version, scope.headers.get, body, read)
+
+    def _learn(self, scope: Scope, body: bytes, model: str) -> Answering:
+        plan = self._router.plan.routes.get(model)
+        return self._lessons.take(plan, scope.headers.get, body) if plan is not None else self._unknown(model)
 
     def _try_route(self, scope: Scope, body: bytes, model: str) -> Answer:
         """Which version would answer this request, and why; nothing is run, counted or recorded."""

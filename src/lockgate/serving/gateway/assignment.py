@@ -10,70 +10,92 @@ from lockgate.boundary.selector import choose, unit_key
 from lockgate.serving.gateway.plan import ReadyArm, ReadyRule, ReadySegments, RoutePlan
 from lockgate.serving.protocol.requests import InferenceRequest, values_of
 
+_WHOLE = 2.0**53  # beyond it a float does not tell whole numbers apart
+
 Header = Callable[[str], str | None]
 
 
 class Assignment(NamedTuple):
-    """judged: the table assigned this unit to this arm, so what happens is evidence. chosen: the caller named the version, or a
-    rule did. segment: the declared value that the request has; "" if it has none of them, or none are declared.
+    """judged: the table assigned this unit to this arm, so what happens is evidence. segment: the declared value that the request
+    has; "" if it has none of them, or none are declared. part: the plan of that segment, by which it was assigned; None if it was
+    by the model's. chosen: the caller named the version, or a rule did.
     """
 
     arm: ReadyArm
     key: int
     judged: bool
-    chosen: bool = False
     segment: str = ""
+    part: RoutePlan | None = None
+    chosen: bool = False
 
 
 def assign(plan: RoutePlan, header: Header, request: InferenceRequest) -> Assignment | None:
-    """The arm that a request belongs to; None while nothing can answer.
+    """The arm that a request belongs to; None while nothing can answer. Where its segment has a plan of its own, that one tells.
 
     A request without its unit goes to the champion and is no evidence: nobody is refused for a missing header, nobody meets a
     canary at random, and the two arms go on being filled by the same hash and by nothing else.
     """
+    segment, part = "", None
+    if plan.segments is not None:
+        segment = segment_of(plan.segments, header, request)
+        if plan.parts is not None and (part := plan.parts.get(segment)) is not None:
+            plan = part
     champion = plan.champion
     if champion is None:
         return None
     for rule in plan.rules:
         if _matches(rule, header, request):
-            return Assignment(rule.arm or champion, 0, judged=False, chosen=True)
-    if plan.header is not None:
-        unit = header(plan.header)
-    elif plan.field is not None:
-        unit = unit_of_rows(request, plan.field)
+            return Assignment(rule.arm or champion, 0, judged=False, segment=segment, part=part, chosen=True)
+    if plan.header is None and plan.field is None:
+        key = getrandbits(64)
     else:
-        return _assigned(plan, champion, getrandbits(64))
-    if not unit:
-        return Assignment(champion, 0, plan.judged and not plan.split)
-    return _assigned(plan, champion, unit_key(plan.salt, unit))
-
-
-def in_segment(segments: ReadySegments, assignment: Assignment, header: Header, request: InferenceRequest) -> Assignment:
-    """The assignment, with the declared value that the request has."""
-    value = _value(segments, header, request)
-    segment = value if value is not None and value in segments.values else ""
-    return Assignment(assignment.arm, assignment.key, assignment.judged, assignment.chosen, segment)
-
-
-def _assigned(plan: RoutePlan, champion: ReadyArm, key: int) -> Assignment:
+        unit = header(plan.header) if plan.header is not None else unit_of_rows(request, plan.field or "")
+        if not unit:
+            return Assignment(champion, 0, plan.judged and not plan.split, segment, part)
+        key = unit_key(plan.salt, unit)
     arm = plan.arms[choose(key, plan.weights)] if plan.split else champion
-    return Assignment(arm or champion, key, plan.judged)
+    return Assignment(arm or champion, key, plan.judged, segment, part)
+
+
+def segment_of(segments: ReadySegments, header: Header, request: InferenceRequest) -> str:
+    """The declared value that a request has; "" if it has none of them, as when its rows differ."""
+    return next((value for value in _spellings(segments, header, request) if value in segments.values), "")
 
 
 def _matches(rule: ReadyRule, header: Header, request: InferenceRequest) -> bool:
-    value = _value(rule, header, request)
-    return value is not None and value in rule.values
+    return any(value in rule.values for value in _spellings(rule, header, request))
 
 
-def _value(declared: ReadyRule | ReadySegments, header: Header, request: InferenceRequest) -> str | None:
-    """What a request has where rules and segments look: in a header, or in a field of all rows."""
-    return header(declared.header) if declared.header is not None else unit_of_rows(request, declared.field or "")
+def _spellings(declared: ReadyRule | ReadySegments, header: Header, request: InferenceRequest) -> tuple[str, ...]:
+    """What a request has where rules and segments look: in a header, or in a field of all rows; nothing if it has none.
+
+    A whole number that came as a float has two spellings, for project files know whole numbers and text only: `1`, and "1.0".
+    """
+    if declared.header is not None:
+        told = header(declared.header)
+        return (told,) if told is not None else ()
+    value = _of_all_rows(request, declared.field or "")
+    if value is None:
+        return ()
+    return (_spelled(value), str(value)) if isinstance(value, float) else (_spelled(value),)
 
 
 def unit_of_rows(request: InferenceRequest, field: str) -> str | None:
     """The value that all rows have in a field; None if one has none, or if they differ."""
+    value = _of_all_rows(request, field)
+    return None if value is None else _spelled(value)
+
+
+def _of_all_rows(request: InferenceRequest, field: str) -> float | str | None:
     values = values_of(request, field)
     first = values[0] if len(values) else None
-    if not isinstance(first, float | int | str) or any(value != first for value in values):
-        return None
-    return str(first).lower() if isinstance(first, bool) else str(first)  # as JSON writes it
+    return first if isinstance(first, float | int | str) and all(value == first for value in values) else None
+
+
+def _spelled(value: float | str) -> str:
+    """As project files spell it. A whole number is the same one whether it came as 7, as 7.0 or in a tensor of floats."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _WHOLE:
+        return str(int(value))
+    return str(value)

@@ -12,8 +12,8 @@ import msgspec
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
 from lockgate.serving.capture.tally import Tally
-from lockgate.serving.gateway.assignment import Assignment, Header, assign, in_segment
-from lockgate.serving.gateway.plan import ReadyArm, RoutePlan
+from lockgate.serving.gateway.assignment import Assignment, Header, assign, segment_of
+from lockgate.serving.gateway.plan import ReadyArm, RoutePlan, versions_of
 from lockgate.serving.protocol.answers import Parameters
 from lockgate.serving.protocol.columns import Batch
 from lockgate.serving.protocol.problems import Answer, problem
@@ -63,14 +63,13 @@ def prepare(plan: RoutePlan, version: int | None, header: Header, request: Infer
     Raises:
         InvalidInput: the caller's fault.
     """
-    assignment = assign(plan, header, request) if version is None else _named(plan, version)
+    assignment = assign(plan, header, request) if version is None else _named(plan, version, header, request)
     if assignment is None:
         return _silent(plan) if version is None else _not_loaded(plan, version)
+    if assignment.part is not None:
+        plan = assignment.part
     arm = assignment.arm
-    tally = arm.tally if assignment.judged else arm.aside
-    if plan.segments is not None:
-        assignment = in_segment(plan.segments, assignment, header, request)
-        tally = arm.by_segment.get(assignment.segment, tally) if assignment.judged else tally
+    tally = arm.by_segment.get(assignment.segment, arm.tally) if assignment.judged else arm.aside
     try:
         batch = arm.package.decoder.decode(request)
     except InvalidInput as error:
@@ -151,9 +150,12 @@ def failed(attempt: Attempt, outcome: Outcome) -> Answer:
     return problem(status, f"version {attempt.arm.version} failed ({outcome.failure}): {outcome.reason}")
 
 
-def _named(plan: RoutePlan, version: int) -> Assignment | None:
+def _named(plan: RoutePlan, version: int, header: Header, request: InferenceRequest) -> Assignment | None:
     arm = plan.by_version.get(version)
-    return Assignment(arm, 0, judged=False, chosen=True) if arm is not None else None
+    if arm is None:
+        return None
+    segment = segment_of(plan.segments, header, request) if plan.segments is not None else ""
+    return Assignment(arm, 0, judged=False, segment=segment, chosen=True)
 
 
 def _silent(plan: RoutePlan) -> Answer:
@@ -163,8 +165,9 @@ def _silent(plan: RoutePlan) -> Answer:
 
 def _not_loaded(plan: RoutePlan, version: int) -> Answer:
     model = plan.route.model
-    if any(arm.version == version for arm in plan.route.arms):
+    served = versions_of(plan.route)
+    if version in served:
         message = f"version {version} of {model} is not ready"
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, message, headers=[("retry-after", "1")])
-    known = ", ".join(str(arm.version) for arm in plan.route.arms)
+    known = ", ".join(map(str, served))
     return problem(HTTPStatus.NOT_FOUND, f"version {version} of {model} is not served here; served are {known}")

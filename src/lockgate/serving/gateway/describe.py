@@ -5,12 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from msgspec import structs
+
 from lockgate.boundary import histogram
 from lockgate.boundary.acknowledgements import Readiness
-from lockgate.boundary.routes import Arm, Role
+from lockgate.boundary.routes import Arm, Role, Route
 from lockgate.serving.capture.figures import FigureFiles, Figures, VersionFigures, exposition
 from lockgate.serving.gateway.assignment import Header, assign
-from lockgate.serving.gateway.plan import RoutePlan
+from lockgate.serving.gateway.plan import RoutePlan, versions_of
 from lockgate.serving.gateway.router import Router
 from lockgate.serving.protocol import metadata, openapi, scoring
 from lockgate.serving.protocol.metadata import IndexEntry, Statistics
@@ -62,7 +64,7 @@ class Describe:
         arm = plan.champion if version is None else plan.by_version.get(version)
         if arm is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{_named(plan, version)} is not ready")
-        versions = [one.version for one in plan.route.arms] if version is None else [version]
+        versions = versions_of(plan.route) if version is None else [version]
         return answer(metadata.model(plan.route.model, versions, arm.package.manifest))
 
     def model_ready(self, plan: RoutePlan, version: int | None) -> Answer:
@@ -72,47 +74,60 @@ class Describe:
         return answer({"name": plan.route.model, "ready": status is HTTPStatus.OK}, status)
 
     def versions(self, plan: RoutePlan) -> Answer:
-        return answer({"name": plan.route.model, "versions": [self._version_of(arm) for arm in plan.route.arms]})
+        """A segment's own arms name their segment."""
+        told, parts = [self._version_of(arm) for arm in by_version(plan.route)], plan.route.parts
+        told += [self._version_of(arm) | {"segment": part.segment} for part in parts for arm in by_version(part.route)]
+        return answer({"name": plan.route.model, "versions": told})
 
     def statistics(self, plan: RoutePlan, version: int | None) -> Answer:
         """Of all workers, since the server started."""
         seen = self._files.together(self._figures).versions.get(plan.route.model, {})
-        versions = [arm.version for arm in plan.route.arms if version is None or arm.version == version]
+        versions = [one for one in versions_of(plan.route) if version is None or one == version]
         told = [_statistics(plan.route.model, one, seen.get(one, VersionFigures())) for one in versions]
         return answer(metadata.statistics(told))
 
     def route(self, plan: RoutePlan, header: Header, request: InferenceRequest) -> Answer:
-        """Who would answer a request."""
+        """Who would answer a request, by whose arms and why."""
         assignment = assign(plan, header, request)
         if assignment is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"no version of {plan.route.model} is ready to answer")
-        return answer(
-            {
-                "model_name": plan.route.model,
-                "model_version": str(assignment.arm.version),
-                "by": "rule" if assignment.chosen else "unit" if assignment.key else "default",
-                "unit": plan.route.unit,
-                "evidence": assignment.judged,
-                "revision": str(self._router.plan.revision),
-            }
-        )
+        told = {
+            "model_name": plan.route.model,
+            "model_version": str(assignment.arm.version),
+            "by": "rule" if assignment.chosen else "unit" if assignment.key else "default",
+            "unit": (assignment.part or plan).route.unit,
+            "evidence": assignment.judged,
+            "revision": str(self._router.plan.revision),
+        }
+        if plan.segments is not None:
+            told |= {"segment": assignment.segment, "arms_of": "model" if assignment.part is None else "segment"}
+        return answer(told)
 
     def index(self) -> list[IndexEntry]:
         states = self._router.packages
         return [
-            IndexEntry(plan.route.model, str(arm.version), _STATES[states[arm.digest].readiness], states[arm.digest].reason)
+            IndexEntry(plan.route.model, str(version), _STATES[states[digest].readiness], states[digest].reason)
             for plan in self._router.plan.routes.values()
-            for arm in plan.route.arms
+            for version, digest in {arm.version: arm.digest for one in plan.route.with_parts for arm in one.arms}.items()
         ]
 
     def _complete(self, plan: RoutePlan) -> bool:
-        weighted = [arm for arm in plan.route.arms if arm.weight > 0 and arm.role is not Role.HELD_BACK]
-        return bool(weighted) and all(arm.version in plan.by_version for arm in weighted)
+        arms = [arm for one in plan.route.with_parts for arm in one.arms if arm.weight > 0 and arm.role is not Role.HELD_BACK]
+        return bool(arms) and all(arm.version in plan.by_version for arm in arms)
 
     def _version_of(self, arm: Arm) -> dict[str, Any]:
         state = self._router.packages[arm.digest]
         told = {"version": str(arm.version), "role": Role(arm.role).value, "weight": arm.weight}
         return told | {"state": _STATES[state.readiness], "reason": state.reason}
+
+
+def by_version(route: Route) -> list[Arm]:
+    """The arms, a version's in one."""
+    found: dict[int, Arm] = {}
+    for arm in route.arms:
+        had = found.get(arm.version)
+        found[arm.version] = structs.replace(had, weight=had.weight + arm.weight) if had else arm
+    return list(found.values())
 
 
 def _statistics(model: str, version: int, seen: VersionFigures) -> Statistics:

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import logging
+from functools import partial
 from http import HTTPStatus
 
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import InvalidInput
-from lockgate.serving.capture.flusher import Flusher
-from lockgate.serving.capture.ledger import Ledger
+from lockgate.serving.capture.kept import MOST_PIECES, Kept
+from lockgate.serving.gateway.accepting import Accepting
 from lockgate.serving.protocol.labels import parse
-from lockgate.serving.protocol.problems import Answer, answer, problem
-
-log = logging.getLogger(__name__)
+from lockgate.serving.protocol.problems import Answer, answer
 
 
 class LabelDesk:
-    def __init__(self, flusher: Flusher, ledger: Ledger, secret: bytes, clock: Clock) -> None:
-        self._flusher = flusher
-        self._ledger = ledger
+    def __init__(self, accepting: Accepting, secret: bytes, clock: Clock) -> None:
+        self._accepting = accepting
         self._secret = secret
         self._clock = clock
 
     async def take(self, model: str, body: bytes) -> Answer:
         """202 once a killed process can no longer lose them. The model need not be served any more: labels come late."""
+        now = self._clock.now().timestamp()
         try:
-            labels = parse(body, self._secret, model, self._clock.now().timestamp())
+            parts = await self._accepting.read(partial(self._parts, model, body, now), len(body))
         except InvalidInput as error:
-            self._ledger.count("rejected")
-            return problem(HTTPStatus.BAD_REQUEST, str(error.faults[0]), error.faults, hint=error.hint)
-        if self._flusher.full:
-            self._ledger.count("shed")
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "there is no room for labels now", headers=[("retry-after", "5")])
-        try:
-            await self._flusher.keep_labels(labels)
-        except OSError as error:
-            log.warning("labels not kept", extra={"reason": str(error)})
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the labels cannot be kept: {error.strerror}")
-        return answer({"accepted": len(labels)}, HTTPStatus.ACCEPTED)
+            return self._accepting.refused(error)
+        number = sum(len(part.feedback) for part in parts)
+        refusal = await self._accepting.keep("labels", parts)
+        return refusal or answer({"accepted": number}, HTTPStatus.ACCEPTED)
+
+    def _parts(self, model: str, body: bytes, now: float) -> list[Kept]:
+        labels = parse(body, self._secret, model, now)
+        return [Kept(tuple(labels[at : at + MOST_PIECES])) for at in range(0, len(labels), MOST_PIECES)]

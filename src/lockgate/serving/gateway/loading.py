@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.kernel.errors import LockgateError
 from lockgate.serving.gateway.package import Engine, Package, package_of
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.golden import GoldenRows
@@ -42,7 +43,11 @@ class PackageLoader:
         verdict = await self._hosts.examine(digest)
         if not verdict.ok:
             raise RuntimeFailure(verdict.reason)
-        return await loop.run_in_executor(self._thread, load_inline, self._artifacts, digest)
+        try:
+            return await loop.run_in_executor(self._thread, load_inline, self._artifacts, digest)
+        except LockgateError:
+            self._hosts.close(digest)  # the memory that was put aside for it; who tries again is examined again
+            raise
 
     def free(self, package: Package) -> None:
         """Freeing a large session takes a while: the loader's thread does it."""

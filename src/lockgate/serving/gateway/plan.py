@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
-from lockgate.boundary.routes import Arm, OnFailure, Revision, Role, Route, RouteTable, Rule, Shadow
+from lockgate.boundary.routes import Arm, OnFailure, Part, Revision, Role, Route, RouteTable, Rule, Shadow
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.package import Package
 
@@ -16,7 +16,8 @@ from lockgate.serving.gateway.package import Package
 class ReadyArm:
     """A version that can answer. `tally` counts what the table assigned to it, `aside` everything else that it answered.
 
-    by_segment: what counts in place of `tally` for requests in a declared segment.
+    by_segment: what counts in place of `tally` for requests in a declared segment. In a segment's own plan there is only that
+    one segment, and `tally` counts it.
     """
 
     version: int
@@ -62,6 +63,7 @@ class RoutePlan:
         lost: then the split is not the one that the table says.
     split: whether assignment means anything, so that a request without its unit must be left out of the evidence.
     falls_back: whether the champion answers when the version that was assigned fails.
+    parts: the plans of the segments that have one of their own; None if none has. There `by_version` holds their versions too.
     """
 
     route: Route
@@ -79,6 +81,7 @@ class RoutePlan:
     shadows: tuple[ReadyShadow, ...] = ()
     falls_back: bool = True
     timeout: float = 10.0
+    parts: Mapping[str, RoutePlan] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +113,20 @@ def make_plan(table: RouteTable, packages: Packages, before: Plan, new_tally: Ne
         one before it. new_tally: where answers are counted. orphaned: the control plane is lost, so nobody watches a canary: its
         share goes to the champion.
     """
-    routes = {
-        route.model: _route_plan(route, packages, before.routes.get(route.model), new_tally, orphaned=orphaned)
-        for route in table.routes
-    }
+    making = _Making(packages, new_tally, orphaned)
+    routes = {route.model: _whole_plan(route, before.routes.get(route.model), making) for route in table.routes}
     return Plan(
         revision=table.revision,
         table=table,
         routes=routes,
         paths={f"/v2/models/{quote(model, safe='')}/infer": plan for model, plan in routes.items()},
-        ready=all(_answers(route, packages.arms) for route in table.routes),
+        ready=all(_answers(one, packages.arms) for route in table.routes for one in route.with_parts),
     )
+
+
+def versions_of(route: Route) -> list[int]:
+    """The versions that a route names, its parts' too, each once."""
+    return list(dict.fromkeys(arm.version for one in route.with_parts for arm in one.arms))
 
 
 def _complete(route: Route, packages: Mapping[str, Package]) -> bool:
@@ -133,10 +139,48 @@ def _answers(route: Route, packages: Mapping[str, Package]) -> bool:
     return all(arm.digest in packages for arm in route.arms if arm.weight > 0 and arm.role is not Role.HELD_BACK)
 
 
-def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_tally: NewTally, *, orphaned: bool) -> RoutePlan:
-    arms = packages.arms
-    ready = {arm.version: _ready_arm(route, arm, arms[arm.digest], new_tally) for arm in route.arms if arm.digest in arms}
-    champion = _champion(route, ready, before.champion if before else None)
+class _Making(NamedTuple):
+    """What all plans of one table are made with."""
+
+    packages: Packages
+    new_tally: NewTally
+    orphaned: bool
+
+
+def _whole_plan(route: Route, before: RoutePlan | None, making: _Making) -> RoutePlan:
+    """The plan of a route, with those of its parts. A rule of either leads to every version that is loaded."""
+    plan = _route_plan(route, before, making)
+    if not route.parts:
+        return plan
+    parts = [(part.segment, _part_plan(part, plan, before, making)) for part in route.parts]
+    loaded = {version: arm for one in (*(one for _, one in parts), plan) for version, arm in one.by_version.items()}
+    return replace(
+        plan,
+        by_version=loaded,
+        rules=_ready_rules(route.rules, loaded),
+        parts={
+            segment: replace(one, rules=_ready_rules(one.route.rules, {**loaded, **one.by_version})) for segment, one in parts
+        },
+    )
+
+
+def _part_plan(part: Part, general: RoutePlan, before: RoutePlan | None, making: _Making) -> RoutePlan:
+    """What went on for the segment before goes on if it was its own; the model's champion is another one by now."""
+    known = before.parts.get(part.segment) if before is not None and before.parts is not None else None
+    if before is not None and known is not None and known.champion is before.champion:
+        known = None
+    return _route_plan(part.route, known, making, part.segment, general.champion)
+
+
+def _route_plan(
+    route: Route, before: RoutePlan | None, making: _Making, segment: str = "", instead: ReadyArm | None = None
+) -> RoutePlan:
+    """segment: whose part it is, if it is one. instead: see _champion; what it answers is no evidence in the segment."""
+    (arms, shadows), new_tally, orphaned = making
+    ready = {
+        arm.version: _ready_arm(route, arm, arms[arm.digest], new_tally, segment) for arm in route.arms if arm.digest in arms
+    }
+    champion = _champion(route, ready, before.champion if before else None, instead)
     header, field = _place(route.unit)
     return RoutePlan(
         route=route,
@@ -145,16 +189,16 @@ def _route_plan(route: Route, packages: Packages, before: RoutePlan | None, new_
         arms=tuple(champion if orphaned and arm.role is Role.CANARY else ready.get(arm.version, champion) for arm in route.arms),
         champion=champion,
         by_version=ready,
-        judged=_complete(route, arms) and not orphaned,
+        judged=_complete(route, arms) and not orphaned and (instead is None or champion is not instead),
         split=route.rollout is not None or sum(arm.weight > 0 for arm in route.arms) > 1,
         header=header,
         field=field,
-        rules=tuple(_ready_rule(rule, ready) for rule in route.rules),
+        rules=_ready_rules(route.rules, ready),
         segments=ReadySegments(frozenset(route.segments.values), *_place(route.segments.by)) if route.segments else None,
         shadows=tuple(
-            _ready_shadow(route, shadow, packages.shadows[shadow.digest], new_tally)
+            _ready_shadow(route, shadow, shadows[shadow.digest], new_tally, segment)
             for shadow in route.shadows
-            if shadow.digest in packages.shadows
+            if shadow.digest in shadows
         ),
         falls_back=route.on_failure is OnFailure.CHAMPION,
         timeout=route.timeout,
@@ -167,28 +211,39 @@ def _place(declared: str) -> tuple[str | None, str | None]:
     return name.lower() if kind == "header" else None, name if kind == "field" else None
 
 
-def _ready_rule(rule: Rule, ready: Mapping[int, ReadyArm]) -> ReadyRule:
-    header = rule.header.lower() if rule.header is not None else None
-    return ReadyRule(frozenset(rule.values), header, rule.field, ready.get(rule.version))
+def _ready_rules(rules: Sequence[Rule], ready: Mapping[int, ReadyArm]) -> tuple[ReadyRule, ...]:
+    return tuple(
+        ReadyRule(
+            frozenset(rule.values), rule.header.lower() if rule.header is not None else None, rule.field, ready.get(rule.version)
+        )
+        for rule in rules
+    )
 
 
-def _ready_arm(route: Route, arm: Arm, package: Package, new_tally: NewTally) -> ReadyArm:
-    tally, aside = (new_tally(route, arm, assigned=assigned) for assigned in (True, False))
-    return ReadyArm(arm.version, package, tally, aside, _by_segment(route, arm, new_tally))
+def _ready_arm(route: Route, arm: Arm, package: Package, new_tally: NewTally, segment: str) -> ReadyArm:
+    tally = new_tally(route, arm, assigned=True, segment=segment)
+    aside = new_tally(route, arm, assigned=False)
+    return ReadyArm(arm.version, package, tally, aside, _by_segment(route, arm, new_tally, segment))
 
 
-def _ready_shadow(route: Route, shadow: Shadow, package: Package, new_tally: NewTally) -> ReadyShadow:
-    return ReadyShadow(shadow, package, new_tally(route, shadow, assigned=True), _by_segment(route, shadow, new_tally))
+def _ready_shadow(route: Route, shadow: Shadow, package: Package, new_tally: NewTally, segment: str) -> ReadyShadow:
+    tally = new_tally(route, shadow, assigned=True, segment=segment)
+    return ReadyShadow(shadow, package, tally, _by_segment(route, shadow, new_tally, segment))
 
 
-def _by_segment(route: Route, arm: Arm | Shadow, new_tally: NewTally) -> dict[str, Tally]:
-    values = route.segments.values if route.segments is not None else ()
-    return {value: new_tally(route, arm, assigned=True, segment=value) for value in values}
+def _by_segment(route: Route, arm: Arm | Shadow, new_tally: NewTally, segment: str) -> dict[str, Tally]:
+    """What the route itself counts apart: not what its parts do, and a part has but its own segment."""
+    if segment or route.segments is None:
+        return {}
+    elsewhere = {part.segment for part in route.parts}
+    return {
+        value: new_tally(route, arm, assigned=True, segment=value) for value in route.segments.values if value not in elsewhere
+    }
 
 
-def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | None) -> ReadyArm | None:
-    """The table's champion; while it cannot answer, the one before it; then what is held back or kept warm; the canary when all
-    else fails.
+def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | None, instead: ReadyArm | None) -> ReadyArm | None:
+    """The table's champion; while it cannot answer, the one before it; then what is held back or kept warm; then `instead`, the
+    model's own champion for a segment; the canary when all else fails.
 
     A pinned version never: it is not for this environment.
     """
@@ -197,5 +252,5 @@ def _champion(route: Route, ready: Mapping[int, ReadyArm], before: ReadyArm | No
         return next((ready[arm.version] for arm in route.arms if arm.role is role and arm.version in ready), None)
 
     if route.champion is None and not any(arm.weight > 0 for arm in route.arms):
-        return None
-    return first(Role.CHAMPION) or before or first(Role.HELD_BACK) or first(Role.RETAINED) or first(Role.CANARY)
+        return instead
+    return first(Role.CHAMPION) or before or first(Role.HELD_BACK) or first(Role.RETAINED) or instead or first(Role.CANARY)

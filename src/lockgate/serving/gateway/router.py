@@ -51,7 +51,7 @@ class Router:
             return
         self.applied_at = self._clock.now().timestamp()
         self._shelf.want([*_most_needed_first(table), *self._champions()])
-        self._shadows.want(shadow.digest for route in table.routes for shadow in route.shadows)
+        self._shadows.want(shadow.digest for route in table.routes for one in route.with_parts for shadow in one.shadows)
         self._swap(table)
         log.info("routes applied", extra={"revision": str(table.revision), "models": len(table.routes)})
 
@@ -92,7 +92,7 @@ class Router:
 
     def _digests(self, model: str) -> list[str]:
         plan = self.plan.routes.get(model)
-        return [arm.digest for arm in plan.route.arms] if plan is not None else []
+        return [arm.digest for one in plan.route.with_parts for arm in one.arms] if plan is not None else []
 
     def orphan(self, *, orphaned: bool) -> None:
         """The control plane is lost for too long, or is back."""
@@ -118,9 +118,11 @@ class Router:
 
     def _champions(self) -> list[str]:
         """Of the plan in force: one that the table names no more stands in until the next one can answer."""
-        return [plan.champion.package.digest for plan in self.plan.routes.values() if plan.champion is not None]
+        plans = [one for plan in self.plan.routes.values() for one in (plan, *(plan.parts or {}).values())]
+        return [plan.champion.package.digest for plan in plans if plan.champion is not None]
 
 
 def _most_needed_first(table: RouteTable) -> list[str]:
-    arms = sorted((arm for route in table.routes for arm in route.arms), key=lambda arm: -arm.weight)
+    routes = [one for route in table.routes for one in route.with_parts]
+    arms = sorted((arm for route in routes for arm in route.arms), key=lambda arm: -arm.weight)
     return [arm.digest for arm in arms]

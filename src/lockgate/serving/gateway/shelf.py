@@ -64,14 +64,11 @@ class Shelf:
         """Load what is missing, in this order; let go of what is not named."""
         wanted = dict.fromkeys(digests)
         for digest in [digest for digest in self._places if digest not in wanted]:
-            place = self._places.pop(digest)
-            if place.package is None:
-                self._loader.forget(digest)
-            self._let_go(place)
+            self._let_go(digest, self._places.pop(digest))
         for digest in wanted:
             if digest not in self._places:
                 self._places[digest] = _Place()
-                self._start(digest)
+                self._start(digest, self._places[digest])
 
     def retry(self) -> None:
         """Try again what failed and has waited long enough."""
@@ -79,7 +76,7 @@ class Shelf:
         for digest, place in self._places.items():
             if place.retry_at is not None and now >= place.retry_at:
                 place.retry_at = None
-                self._start(digest)
+                self._start(digest, place)
 
     def sleep_idle(self, seconds: float) -> None:
         """Put to sleep what nobody has asked for so long."""
@@ -142,13 +139,14 @@ class Shelf:
     def states(self) -> dict[str, PackageState]:
         return {digest: place.state for digest, place in self._places.items()}
 
-    def _start(self, digest: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._fetch(digest))
+    def _start(self, digest: str, place: _Place) -> None:
+        task = asyncio.get_running_loop().create_task(self._fetch(digest, place))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
-    async def _fetch(self, digest: str) -> None:
-        place = self._places[digest]
+    async def _fetch(self, digest: str, place: _Place) -> None:
+        if self._places.get(digest) is not place:
+            return  # let go of before it was begun
         begun = self._clock.monotonic()
         try:
             place.package = await self._loader.load(digest)
@@ -159,10 +157,7 @@ class Shelf:
             place.package.engine.asked_at = self._clock.monotonic()
             seconds = round(self._clock.monotonic() - begun, 3)
             log.info("package ready", extra={"package": short(digest), "seconds": seconds})
-        if self._places.get(digest) is place:
-            self._on_change()
-        else:
-            self._let_go(place)
+        self._ended(digest, place)
 
     async def _wake(self, digest: str, place: _Place, engine: Engine) -> None:
         begun = self._clock.monotonic()
@@ -170,14 +165,14 @@ class Shelf:
             loaded = await self._loader.load(digest)
         except LockgateError as error:
             self._failed(digest, place, error.message)
-            self._on_change()
+            self._ended(digest, place)
             raise
         finally:
             place.waking = None
         engine.inline, engine.remote = loaded.engine.inline, loaded.engine.remote
         engine.asked_at = self._clock.monotonic()
         if self._places.get(digest) is not place:  # the table let go of it meanwhile
-            self._let_go(place)
+            self._let_go(digest, place)
         seconds = round(engine.asked_at - begun, 3)
         log.info("package awake", extra={"package": short(digest), "seconds": seconds})
 
@@ -189,9 +184,19 @@ class Shelf:
         place.retry_at = self._clock.monotonic() + min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(place.failures, 10))
         place.failures += 1
 
-    def _let_go(self, place: _Place) -> None:
-        """By then no plan holds it any more."""
-        if place.package is not None and not place.package.engine.asleep:
+    def _ended(self, digest: str, place: _Place) -> None:
+        """A load has come to an end, and the table may have let go of its package meanwhile."""
+        if self._places.get(digest) is place:
+            self._on_change()
+        else:
+            self._let_go(digest, place)
+
+    def _let_go(self, digest: str, place: _Place) -> None:
+        """By then no plan holds it any more. What failed goes on being wanted elsewhere until it is forgotten."""
+        if place.package is None:
+            if digest not in self._places:
+                self._loader.forget(digest)
+        elif not place.package.engine.asleep:
             asyncio.get_running_loop().call_later(_LINGER, self._loader.free, place.package)
 
 

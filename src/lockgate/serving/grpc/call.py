@@ -7,7 +7,10 @@ from urllib.parse import quote, unquote
 
 
 class Metadata:
-    """A call's metadata are its headers, with names in small letters; those that hold bytes (`…-bin`) are nobody's header."""
+    """A call's metadata are its headers, with names in small letters; those that hold bytes (`…-bin`) are nobody's header.
+
+    Nor is what is not ASCII: Granian does not hand such a header over, and a unit must be the same over both protocols.
+    """
 
     __slots__ = ("_pairs",)
 
@@ -17,11 +20,11 @@ class Metadata:
     def get(self, key: str, default: None = None, /) -> str | None:
         for name, value in self._pairs:
             if name == key and isinstance(value, str):
-                return value
+                return value if value.isascii() else default
         return default
 
     def get_all(self, key: str, /) -> list[str]:
-        return [value for name, value in self._pairs if name == key and isinstance(value, str)]
+        return [value for name, value in self._pairs if name == key and isinstance(value, str) and value.isascii()]
 
 
 class Call:

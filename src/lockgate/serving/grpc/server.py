@@ -43,6 +43,7 @@ from grpc._cython import cygrpc
 MOST_UNDER_WAY = 1024  # calls of one worker, those included whose message is still on its way
 MOST_OF_A_CONNECTION = 128  # more wait with their client
 PATIENCE = 30.0  # seconds for a message to arrive
+SILENCE = 1.0  # seconds without its message after which a call gives its place up to one that finds none
 _OUTSTANDING = 16  # calls that the library may hand over at one time
 _CONNECTION_AGE = 300_000  # milliseconds, after which clients connect again: so that new workers get their share
 _AGE_GRACE = 60_000
@@ -53,6 +54,9 @@ _BACK_SOON = [("retry-after", "1")]
 _SHED = problem(HTTPStatus.TOO_MANY_REQUESTS, "more calls wait here than can be answered in time", headers=_BACK_SOON)
 _NO_ROOM = problem(HTTPStatus.TOO_MANY_REQUESTS, "too many large requests at one time", headers=_BACK_SOON)
 _SLOW = problem(HTTPStatus.REQUEST_TIMEOUT, f"the message did not arrive within {PATIENCE:g} seconds")
+_OUSTED = problem(
+    HTTPStatus.TOO_MANY_REQUESTS, "the message did not come, and others waited for this call's place", headers=_BACK_SOON
+)
 _EMPTY = problem(HTTPStatus.BAD_REQUEST, "a message was expected, and none came, or one that is too large")
 
 log = logging.getLogger(__name__)
@@ -82,14 +86,18 @@ class Application(Protocol):
 
 
 class _Line:
-    """One call between the library and us. gone: nobody waits for it any more. held: bytes of its message, if it is large."""
+    """One call between the library and us. gone: nobody waits for it any more. held: bytes of its message, if it is large.
 
-    __slots__ = ("call", "gone", "handle", "held", "since")
+    asked: since when its message is waited for; None before, and once it has come.
+    """
+
+    __slots__ = ("asked", "call", "gone", "handle", "held", "since")
 
     def __init__(self, handle: Any, call: Call) -> None:
         self.handle = handle
         self.call = call
         self.since = monotonic()
+        self.asked: float | None = None
         self.gone = False
         self.held = 0
 
@@ -207,18 +215,29 @@ class Server:
             self._read(line)
 
     def _is_full(self, name: str) -> bool:
-        if len(self._waiting) + len(self._tasks) < MOST_UNDER_WAY:
+        if len(self._waiting) + len(self._tasks) < MOST_UNDER_WAY or self._oust():
             return self._admission.full(len(self._waiting), name)
         self._refused.append(name)
         return True
+
+    def _oust(self) -> bool:
+        """Whether a silent call has given up its place: else those who only begin calls would shut all others out."""
+        now = monotonic()
+        for line in list(self._waiting):
+            if line.asked is not None and now - line.asked > SILENCE and self._waiting.pop(line, None) is not None:
+                self._loop.call_soon_threadsafe(self._reply, line, _OUSTED, 0)
+                return True
+        return False
 
     def _read(self, line: _Line) -> None:
         """In either thread."""
         if self._dead:
             return
+        line.asked = monotonic()
         line.handle.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), partial(self._arrived, line))
 
     def _arrived(self, line: _Line, event: Any) -> None:
+        line.asked = None
         self._loop.call_soon_threadsafe(self._handle, line, event.batch_operations[0].message())
 
     def _ended(self, line: _Line, event: Any) -> None:

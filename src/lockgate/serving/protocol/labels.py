@@ -23,7 +23,8 @@ class Label(msgspec.Struct, forbid_unknown_fields=True):
     at: str | float | None = None  # ISO 8601 with a zone, or Unix seconds
 
 
-_decoder: msgspec.json.Decoder[Label | list[Label]] = msgspec.json.Decoder(Label | list[Label])
+_label = msgspec.json.Decoder(Label)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse(body: bytes, secret: bytes, model: str, now: float) -> list[Feedback]:
@@ -32,34 +33,49 @@ def parse(body: bytes, secret: bytes, model: str, now: float) -> list[Feedback]:
     Raises:
         InvalidInput: every fault, with the index of its label.
     """
-    given = _decode(body)
     faults: list[Fault] = []
     labels: list[Feedback] = []
     seen: dict[str, int] = {}
-    for index, label in enumerate(given if isinstance(given, list) else [given]):
-        if seen.setdefault(label.prediction_id, index) != index:
-            faults.append(
-                Fault(f"[{index}].prediction_id", f"the same as that of [{seen[label.prediction_id]}]; only one label can hold")
-            )
+    for index, (place, text) in enumerate(_given(body)):
         try:
+            label = _decoded(text)
+            if seen.setdefault(label.prediction_id, index) != index:
+                other = f"the same as that of [{seen[label.prediction_id]}]; only one label can hold"
+                faults.append(Fault(f"{place}.prediction_id", other))
             labels.append(_feedback(label, secret, model, now))
+        except InvalidInput as error:
+            faults += [Fault(f"{place}.{one.path}".strip("."), one.message) for one in error.faults]
         except Invalid as error:
-            faults.append(Fault(f"[{index}]" if isinstance(given, list) else "", error.message))
+            faults.append(Fault(place, error.message))
     if faults:
-        raise InvalidInput(SUBJECT, faults[:_MOST])
+        raise InvalidInput(SUBJECT, faults[:_MOST], hint=_SHAPE)
     if not labels:
         raise InvalidInput(SUBJECT, [Fault("", "expected at least one label, found an empty list")])
     return labels
 
 
-def _decode(body: bytes) -> Label | list[Label]:
+def _given(body: bytes) -> list[tuple[str, bytes | msgspec.Raw]]:
+    """Each label with its place, not read yet: many thousands read in one go would keep the interpreter from all other work."""
     try:
-        return _decoder.decode(body)
-    except RecursionError as error:
-        raise InvalidInput(SUBJECT, [Fault("", "the JSON is nested too deeply")]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message, _, path = str(error).partition(" - at `$")
-        raise InvalidInput(SUBJECT, [Fault(path.rstrip("`").removeprefix("."), message)], hint=_SHAPE) from error
+        return [(f"[{index}]", text) for index, text in enumerate(_list.decode(body))]
+    except msgspec.ValidationError:
+        return [("", body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _decoded(text: bytes | msgspec.Raw) -> Label:
+    try:
+        return _label.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> InvalidInput:
+    if isinstance(error, RecursionError):
+        return InvalidInput(SUBJECT, [Fault("", "the JSON is nested too deeply")])
+    message, _, path = str(error).partition(" - at `$")
+    return InvalidInput(SUBJECT, [Fault(path.rstrip("`").removeprefix("."), message)], hint=_SHAPE)
 
 
 def _feedback(label: Label, secret: bytes, model: str, now: float) -> Feedback:

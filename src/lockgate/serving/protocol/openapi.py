@@ -16,8 +16,8 @@ from lockgate.serving.protocol.scoring import MODEL_HEADER
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _JSON, _PROBLEM, _BYTES = "application/json", "application/problem+json", "application/octet-stream"
 _ABOUT = (
-    "Predictions, labels for them, and what is served. Speaks the Open Inference Protocol v2 with its binary tensor extension, "
-    "rows as JSON, tables as Arrow streams or CSV, and MLflow's scoring protocol."
+    "Predictions, labels for them, lessons, and what is served. Speaks the Open Inference Protocol v2 with its binary tensor "
+    "extension, rows as JSON, tables as Arrow streams or CSV, and MLflow's scoring protocol."
 )
 _PROBLEMS = {
     400: "What was sent is not what is expected; `errors` names each field.",
@@ -27,6 +27,7 @@ _PROBLEMS = {
     405: "Another method is expected.",
     406: "No form that is asked for can be given.",
     408: "The body did not arrive in time.",
+    409: "The model does not learn, or not now.",
     413: "The body is too large.",
     415: "This content type is not read here.",
     429: "Too much at one time, or more than the key's rate.",
@@ -58,7 +59,7 @@ def document(version: str, models: Mapping[str, Signature] | None = None) -> dic
         "info": {"title": "Lockgate data plane", "version": version, "description": _ABOUT, "license": {"name": "Apache-2.0"}},
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}, {"apiKey": []}],
-        "tags": [{"name": name} for name in ("inference", "feedback", "models", "repository", "scoring", "server")],
+        "tags": [{"name": name} for name in ("inference", "feedback", "learning", "models", "repository", "scoring", "server")],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -194,6 +195,7 @@ def _about_models() -> dict[str, Any]:
     }
     paths["/v2/models/{model}/route"] = {"parameters": [model], "post": _route()}
     paths["/v2/models/{model}/feedback"] = {"parameters": [model], "post": _feedback()}
+    paths["/v2/models/{model}/learn"] = {"parameters": [model], "post": _learn()}
     return paths
 
 
@@ -213,6 +215,21 @@ def _feedback() -> Schema:
     accepted = {202: _answer("Kept; a label may come late, and in any order.", "Accepted", {"accepted": 1})}
     body = {"required": True, "content": content}
     return _operation("feedback", "feedback", "Say what was true", accepted, (*_SENT, 503), requestBody=body)
+
+
+def _learn() -> Schema:
+    columns, rows = openapi_schemas.columns_example(_EXAMPLE), openapi_schemas.rows_example(_EXAMPLE)
+    split = {"dataframe_split": {"columns": ["distance", "carrier"], "data": [[1.0, "AA"]]}}
+    examples = {
+        "rows": {"summary": "Rows", "value": {**rows, "labels": [1], "id": "flight-7"}},
+        "columns": {"summary": "Open Inference Protocol", "value": {**columns, "labels": [True]}},
+        "split": {"summary": "As pandas splits a frame", "value": {**split, "labels": [0]}},
+    }
+    text = "Kept; what is sent again under the same id is learned once."
+    accepted = {202: _answer(text, "Accepted", {"accepted": 1, "id": "flight-7"})}
+    body = {"required": True, "content": {_JSON: {"schema": ref("LessonRequest"), "examples": examples}}}
+    summary = "Teach it: rows, and what was true of each"
+    return _operation("learning", "learn", summary, accepted, (*_SENT, 404, 409, 415, 503), requestBody=body)
 
 
 def _repository() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lockgate.boundary.manifest import Signature, Tensor
 from lockgate.serving.protocol.datatypes import DATATYPES
+from lockgate.serving.protocol.lessons import LONGEST_ID, MOST_ROWS
 
 Schema = dict[str, Any]
 
@@ -100,7 +101,27 @@ OTHERS: dict[str, Schema] = {
         ["prediction_id", "label"],
         additionalProperties=False,
     ),
-    "Accepted": record({"accepted": _COUNT}, ["accepted"]),
+    "LessonRequest": {
+        "description": "Rows in one of these forms, and what was true of each.",
+        "allOf": [
+            record(
+                {
+                    "labels": array({"type": ["number", "boolean"]}, minItems=1, maxItems=MOST_ROWS),
+                    "id": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_ID},
+                },
+                ["labels"],
+            ),
+            {
+                "oneOf": [
+                    ref("InferenceRequest"),
+                    ref("RowsRequest"),
+                    record({"dataframe_split": ref("DataframeSplit")}, ["dataframe_split"]),
+                    record({"dataframe_records": array(_ROW, minItems=1)}, ["dataframe_records"]),
+                ]
+            },
+        ],
+    },
+    "Accepted": record({"accepted": _COUNT, "id": _STRING}, ["accepted"]),
     "Problem": record(
         {
             "type": {"type": "string", "format": "uri-reference"},
@@ -135,7 +156,20 @@ OTHERS: dict[str, Schema] = {
         ["name", "platform", "inputs", "outputs"],
     ),
     "Versions": record(
-        {"name": _STRING, "versions": array(record({"version": _STRING, "role": _STRING, "weight": _NUMBER, **_STATE}))},
+        {
+            "name": _STRING,
+            "versions": array(
+                record(
+                    {
+                        "version": _STRING,
+                        "role": _STRING,
+                        "weight": _NUMBER,
+                        "segment": {"type": "string", "description": "Whose own arm it is, if it is a segment's."},
+                        **_STATE,
+                    }
+                )
+            ),
+        },
         ["name", "versions"],
     ),
     "Routed": record(
@@ -146,6 +180,8 @@ OTHERS: dict[str, Schema] = {
             "unit": _STRING,
             "evidence": {"type": "boolean", "description": "Whether the answer would count for or against the version."},
             "revision": _STRING,
+            "segment": {"type": "string", "description": "The request's, where the route declares some."},
+            "arms_of": {"enum": ["model", "segment"], "description": "Whose arms the request met."},
         },
         ["model_name", "model_version"],
     ),

@@ -36,6 +36,19 @@ def parse(body: bytes, header: Header) -> InferenceRequest:
     return request if accept is None or accept == "*/*" else _as_accepted(request, accept)
 
 
+def check_json(header: Header) -> None:
+    """Where nothing but JSON is read: what says that it is something else is refused; what says nothing is read.
+
+    Raises:
+        Unsupported: bytes, a table, or a compressed body.
+    """
+    kind = _media_type(header("content-type") or _JSON)
+    if header(LENGTH_HEADER) is not None or kind in _TABLES:
+        found = kind if kind in _TABLES else "JSON with bytes behind it"
+        raise Unsupported(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Fault("content-type", f"{found} found, {_JSON} expected"))
+    _check_encoding(header)
+
+
 def _check_encoding(header: Header) -> None:
     """Why a body could not be read, if that is because it is compressed."""
     encoding = header("content-encoding")

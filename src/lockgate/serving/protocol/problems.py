@@ -47,11 +47,11 @@ def problem(
     return Answer(int(status), [*PROBLEM, *headers], msgspec.json.encode(content))
 
 
-def refusal(error: InvalidInput) -> Answer:
-    """The answer to a request that was refused: 400, or what an error that knows its status says."""
+def refusal(error: InvalidInput, status: HTTPStatus | None = None) -> Answer:
+    """The answer to a request that was refused: with the status that is given, else 400, or what an error that knows it says."""
     first = error.faults[0]
     more = f" (and {len(error.faults) - 1} more)" if len(error.faults) > 1 else ""
-    status = error.status if isinstance(error, Unsupported) else HTTPStatus.BAD_REQUEST
+    status = status or (error.status if isinstance(error, Unsupported) else HTTPStatus.BAD_REQUEST)
     return problem(status, f"{first}{more}", error.faults, hint=error.hint)
 
 

@@ -8,24 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.boundary import tensors
 from lockgate.boundary.manifest import Signature, Tensor, names
 from lockgate.kernel.errors import Invalid
 from lockgate.serving.runtimes.model import Array, RuntimeFailure
 
-DTYPES: dict[str, Any] = {
-    "BOOL": np.bool_,
-    "INT8": np.int8,
-    "INT16": np.int16,
-    "INT32": np.int32,
-    "INT64": np.int64,
-    "UINT8": np.uint8,
-    "UINT16": np.uint16,
-    "UINT32": np.uint32,
-    "UINT64": np.uint64,
-    "FP32": np.float32,
-    "FP64": np.float64,
-    "BYTES": np.object_,
-}
+DTYPES = tensors.DTYPES
 ARGMAX, PROBABILITIES = "argmax", "predict_proba"
 
 Categories = Mapping[str, Sequence[str | int | float | bool]]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-import numpy as np
 import river.base
 
-from lockgate.boundary.manifest import Manifest, Signature, names
+from lockgate.boundary.manifest import Manifest, Signature
 from lockgate.boundary.objects import reading
 from lockgate.boundary.objects.river import RIVER
-from lockgate.kernel.errors import Invalid
+from lockgate.boundary.river import PANIC, PREDICT, PROBABILITIES, Options, columns_of, row_of, say
 from lockgate.serving.runtimes import frames
 from lockgate.serving.runtimes.damage import damage_as_failure
 from lockgate.serving.runtimes.failures import failing_as_runtime, first_line
@@ -21,20 +19,7 @@ from lockgate.serving.runtimes.options import options_of
 from lockgate.serving.runtimes.package import Files
 
 _SUFFIX = ".json"
-_METHODS = ("predict", frames.PROBABILITIES)
-_PANIC = "PanicException"  # of Rust code; no Exception, and nameable only once one was raised
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the model is called.
-
-    method: predict, predict_proba (of each class, in the order of `classes`) or argmax; one for each output, or one for all.
-    classes: the labels that a classifier learned. booleans: inputs that travel as numbers and that the model knows as booleans.
-    """
-
-    method: str | tuple[str, ...] = "predict"
-    classes: tuple[bool | int | float | str, ...] | None = None
-    booleans: tuple[str, ...] = ()
+_METHODS = (PREDICT, PROBABILITIES)
 
 
 def load(manifest: Manifest, files: Files) -> RiverModel:
@@ -59,7 +44,7 @@ def restore(content: bytes | memoryview) -> Any:
             model = reading.decode(content, RIVER)
     except BaseException as error:
         # River's parts in Rust say by a panic, which is no Exception, that their bytes are damaged.
-        if type(error).__name__ != _PANIC:
+        if type(error).__name__ != PANIC:
             raise
         raise RuntimeFailure(f"river cannot restore the model: {first_line(error)}") from error
     if not isinstance(model, river.base.Estimator):
@@ -72,7 +57,7 @@ class RiverModel:
         self._model = model
         self._answers = frames.Answers(signature, options.method, _METHODS, options.classes)
         self._classes = options.classes or ()
-        self._columns = _columns(signature, options)
+        self._columns = columns_of(signature, options)
 
     def run(self, feeds: Mapping[str, Array]) -> Sequence[Array]:
         """One array for each output of the signature, in its order.
@@ -82,28 +67,8 @@ class RiverModel:
         """
         with failing_as_runtime():
             rows = self._rows(feeds)
-            return self._answers.arrays(lambda method: self._say(method, rows), len(rows))
+            return self._answers.arrays(lambda method: say(self._model, method, rows, self._classes), len(rows))
 
     def _rows(self, feeds: Mapping[str, Array]) -> list[dict[str, Any]]:
-        values = [self._values(name, feeds[name]) for name in self._columns]
-        return [dict(zip(self._columns, row, strict=True)) for row in zip(*values, strict=True)]
-
-    def _values(self, name: str, feed: Array) -> list[Any]:
-        flat = feed.reshape(-1)
-        return (flat.astype(bool) if self._columns[name] else flat).tolist()
-
-    def _say(self, method: str, rows: list[dict[str, Any]]) -> Any:
-        if method == "predict":
-            return np.array([self._model.predict_one(row) for row in rows])
-        said = (self._model.predict_proba_one(row) for row in rows)
-        return np.array([[one.get(label, 0.0) for label in self._classes] for one in said], dtype=np.float64)
-
-
-def _columns(signature: Signature, options: Options) -> dict[str, bool]:
-    """Each input, and whether the model knows it as a boolean."""
-    given = names(signature.inputs)
-    if unknown := sorted(set(options.booleans) - set(given)):
-        raise Invalid(f"the options speak of {', '.join(unknown)}; the inputs are {', '.join(given)}")
-    if wide := [tensor.name for tensor in signature.inputs if tensor.shape[1:] not in ((), (1,))]:
-        raise Invalid(f"inputs {', '.join(wide)} hold several values a row, and a River model takes one of each name")
-    return {name: name in options.booleans for name in given}
+        values = [feeds[name].reshape(-1).tolist() for name in self._columns]
+        return [row_of(self._columns, row) for row in zip(*values, strict=True)]

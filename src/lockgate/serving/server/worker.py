@@ -35,6 +35,7 @@ from lockgate.serving.control.channel import Channel
 from lockgate.serving.control.contact import Contact
 from lockgate.serving.control.reporter import Reporter
 from lockgate.serving.control.tables import WAIT, TableFile, TablePoll
+from lockgate.serving.gateway.accepting import Accepting
 from lockgate.serving.gateway.access import Access
 from lockgate.serving.gateway.admission import Admission
 from lockgate.serving.gateway.app import Gateway, Parts, model_of
@@ -42,6 +43,7 @@ from lockgate.serving.gateway.describe import Describe
 from lockgate.serving.gateway.inference import Inference
 from lockgate.serving.gateway.intake import LARGE, Intake
 from lockgate.serving.gateway.labels import LabelDesk
+from lockgate.serving.gateway.lessons import LessonDesk
 from lockgate.serving.gateway.loading import PackageLoader, ShadowLoader
 from lockgate.serving.gateway.ratelimit import SharedLimits
 from lockgate.serving.gateway.repository import Repository
@@ -56,6 +58,7 @@ from lockgate.serving.protocol.problems import Answer
 from lockgate.serving.server.gauge import Busyness, Gauge, Load
 from lockgate.serving.server.listener import Desk, Listener, OnAnswer
 from lockgate.serving.server.settings import Place, Settings, decode_place, read_secrets
+from lockgate.serving.server.steadily import steadily
 
 LOAD_PATIENCE = 20.0  # seconds to load the kept table's packages before the first connection is taken
 ACKNOWLEDGE_EVERY = 2.0
@@ -122,13 +125,14 @@ class Worker:
         self._access = Access(keys, limits, clock, ledger.count, host=settings.host, public=settings.public)
         self._traces = Traces(settings.traces, settings.trace_share, place.worker) if settings.traces else None
         repository = Repository(self._router, self._describe)
-        labels = LabelDesk(self._flusher, ledger, secrets.prediction_key, clock)
+        accepting = Accepting(self._flusher, ledger, large)
         parts = Parts(
             self._router,
             inference,
             self._describe,
             repository,
-            labels,
+            LabelDesk(accepting, secrets.prediction_key, clock),
+            LessonDesk(accepting, ledger, clock),
             ledger,
             self._intake,
             self._access,
@@ -240,20 +244,16 @@ class Worker:
         idle = self._place.settings.idle
         acknowledged, busyness = self._clock.monotonic(), Busyness()
         gauge = Gauge(self._place.settings.home / "load", self._place.worker)
-        failing = False
-        while True:
-            try:
-                self._look_after(gauge, busyness.take(), idle)
-                if self._clock.monotonic() - acknowledged >= ACKNOWLEDGE_EVERY:
-                    acknowledged = self._clock.monotonic()
-                    self._acknowledge()
-                failing = False
-            except Exception:
-                # As in the flusher: revoked keys, slow senders and a lost control plane are heeded here, so it must go on.
-                if not failing:
-                    log.exception("housekeeping failed")
-                failing = True
-            await asyncio.sleep(HOUSEKEEPING)
+
+        def look() -> None:
+            nonlocal acknowledged
+            self._look_after(gauge, busyness.take(), idle)
+            if self._clock.monotonic() - acknowledged >= ACKNOWLEDGE_EVERY:
+                acknowledged = self._clock.monotonic()
+                self._acknowledge()
+
+        # As the flusher: revoked keys, slow senders and a lost control plane are heeded here, so it must go on.
+        await steadily(look, HOUSEKEEPING, "housekeeping failed")
 
     def _look_after(self, gauge: Gauge, busy: float, idle: float | None) -> None:
         delay = self._desk.delay

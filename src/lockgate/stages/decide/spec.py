@@ -11,6 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from lockgate.stages.decide.fairness_spec import FairnessSpec, one_or_many
+from lockgate.stages.decide.packaged_spec import PackagedSpec
+from lockgate.stages.decide.robustness_spec import RobustnessRule
+from lockgate.stages.decide.split_spec import SplitSpec
 from lockgate.stages.fields import ListOf, Spec
 
 
@@ -94,6 +98,13 @@ Rule = Annotated[QualityRule, BeforeValidator(_rule), PlainSerializer(lambda rul
 
 
 class GatesSpec(Spec):
-    """quality: rules on the metrics of the held-out examples."""
+    """quality: rules on the metrics of the held-out examples. fairness: on how unlike groups of them may be. robustness:
+    on how answers may change when inputs do. packaged: limits of what it may cost to run it. split: of what
+    held-out rows may have in common with those that were learned.
+    """
 
     quality: Annotated[tuple[Rule, ...], ListOf] = ()
+    fairness: Annotated[tuple[FairnessSpec, ...], ListOf, BeforeValidator(one_or_many)] = ()
+    robustness: Annotated[tuple[RobustnessRule, ...], ListOf] = ()
+    packaged: PackagedSpec = PackagedSpec()
+    split: SplitSpec = SplitSpec()

@@ -8,11 +8,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.contests import Allocation, Contest, Goal
+from lockgate.domain.rollouts import Strategy
+from lockgate.stages.deliver.judge_spec import OFF_BY, JudgeSpec
 from lockgate.stages.fields import ListOf, Number, Seconds, Share, Spec
 
 _MOST_CONTENDERS = 8
 _SHORTEST_REWEIGH = 1.0  # seconds
 _ROUNDING = 1e-9
+_LOOKED_AT = ("from which on a score says yes", "by which a score may differ from its label")
 
 
 def _event(value: Any) -> Any:
@@ -42,15 +45,17 @@ def _numbers(value: tuple[int, ...]) -> tuple[int, ...]:
 class GoalSpec(Spec):
     """What the winner has most, or fewest, of. threshold: of the score, for events that look at it."""
 
-    event: Annotated[Literal["errors", "missed", "false_alarm", "wrong", "true"], BeforeValidator(_event)] = "errors"
+    event: Annotated[Literal["errors", "missed", "false_alarm", "wrong", "true", "off"], BeforeValidator(_event)] = "errors"
     threshold: Number | None = None
     best: Literal["fewest", "most"] = "fewest"
 
     @model_validator(mode="after")
     def _scores_are_looked_at_by_a_threshold(self) -> Self:
-        looks = self.event in ("missed", "false_alarm", "wrong")
+        looks = self.event in ("missed", "false_alarm", "wrong", "off")
         if looks and self.threshold is None:
-            raise ValueError(f"event {self.event}: `threshold` expected, from which on a score says yes")
+            raise ValueError(f"event {self.event}: `threshold` expected, {_LOOKED_AT[self.event == 'off']}")
+        if self.event == "off" and (self.threshold or 0.0) < 0:
+            raise ValueError(OFF_BY)
         if not looks and self.threshold is not None:
             raise ValueError(f"event {self.event} looks at no score: no `threshold` expected")
         if self.event == "errors" and self.best == "most":
@@ -102,4 +107,17 @@ class ContestSpec(Spec):
             allocation=self.allocation or usual.allocation,
             floor=self.floor or usual.floor,
             reweigh=self.reweigh or usual.reweigh,
+        )
+
+
+def check_contest(strategy: Strategy, contest: ContestSpec, judge: JudgeSpec) -> None:
+    if strategy is Strategy.AB and contest.of_a_bandit:
+        raise ValueError(f"strategy ab-test keeps its split: no {contest.of_a_bandit[0]} expected, or strategy bandit")
+    if unknown := [metric for metric in judge.metrics if metric not in ("errors", "latency")]:
+        raise ValueError(
+            f"strategy {strategy.value}: metrics of errors, latency expected, {unknown[0]} found; `goal` names the winner"
+        )
+    if judge.objectives or judge.segments or judge.predictions or judge.labels:
+        raise ValueError(
+            f"strategy {strategy.value} knows no objectives, segments, predictions and labels: `goal` names the winner"
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from lockgate.boundary import histogram
 from lockgate.boundary.observations import Cell, Feedback
@@ -30,18 +31,18 @@ def observations(rollout: Compared, cells: Iterable[Cell], labels: Iterable[Feed
     Raises:
         Invalid: cells that do not fit each other.
     """
-    gathered: dict[tuple[float, bool, str], _Both] = {}
+    gathered: defaultdict[tuple[float, bool, str], _Both] = defaultdict(_Both)
     declared = rollout.judge.segments.values if rollout.judge.segments else ()
     for cell in (one for one in cells if not one.shadow):
         if (arm := _arm(rollout, cell.model, cell.version)) and (share := weight_at(rollout, *_key(cell))) is not None:
             segment = cell.segment if cell.segment in declared else ""
-            both = gathered.setdefault((share, bool(cell.thresholds_id), segment), _Both())
+            both = gathered[share, bool(cell.thresholds_id), segment]
             both.add_cell(arm, cell, before=share == 0.0, binned=rollout.judge.predictions is not None)
     for label in labels:
         share = weight_at(rollout, *_key(label))
         if (arm := _arm(rollout, label.model, label.version)) and share and rollout.judge.label_event is not None:
             segment = declared[label.segment - 1] if 0 < label.segment <= len(declared) else ""
-            gathered.setdefault((share, True, segment), _Both()).add_label(arm, label, rollout.judge.label_event)
+            gathered[share, True, segment].add_label(arm, label, rollout.judge.label_event)
     return tuple(gathered[key].observation(key[0], key[2]) for key in sorted(gathered))
 
 
@@ -66,52 +67,76 @@ def _arm(rollout: Compared, model: str, version: int) -> str | None:
     return {rollout.version: "canary", rollout.baseline: "baseline"}.get(version)
 
 
-@dataclass
+@dataclass(slots=True)
+class Arm:
+    """What one arm did, while it is being added up; as in ArmObservation."""
+
+    completed: int = 0
+    failed: int = 0
+    timed: int = 0
+    exceeded: tuple[int, ...] = ()
+    latency: dict[int, int] = field(default_factory=dict)
+    units: list[tuple[int, int]] = field(default_factory=list)
+    labels: list[tuple[int, int]] = field(default_factory=list)
+    bins: tuple[int, ...] = ()
+    scores: dict[int, int] = field(default_factory=dict)
+
+    def count(self, cell: Cell) -> None:
+        """Its requests. Latencies and scores are not counted: before the first step they are all that is kept."""
+        self.completed += cell.completed
+        self.failed += sum(cell.failures.values())
+        if cell.thresholds_id and cell.completed:
+            self.timed += cell.completed
+            self.exceeded = added(self.exceeded, cell.exceeded, "exceedances")
+        self.units += [(unit.key, unit.bits) for unit in cell.units]
+
+    def observation(self) -> ArmObservation:
+        return ArmObservation(
+            self.completed,
+            self.failed,
+            self.timed,
+            self.exceeded,
+            self.latency,
+            tuple(self.units),
+            tuple(self.labels),
+            self.bins,
+            self.scores,
+        )
+
+
+@dataclass(slots=True)
 class _Both:
     """Both arms under one weight and in one segment, while they are being added up."""
 
-    arms: dict[str, ArmObservation] = field(default_factory=lambda: {"canary": ArmObservation(), "baseline": ArmObservation()})
+    arms: dict[str, Arm] = field(default_factory=lambda: {"canary": Arm(), "baseline": Arm()})
     until: float = 0.0
 
     def add_cell(self, arm: str, cell: Cell, *, before: bool, binned: bool) -> None:
         """before: the first step. binned: whether scores are of interest."""
         self.until = max(self.until, cell.last_at)
-        had = self.arms[arm]
-        had = replace(had, latency=merged(had.latency, cell.latency))
+        one = self.arms[arm]
+        histogram.merge(one.latency, cell.latency)
         if binned:
-            had = replace(had, scores=merged(had.scores, cell.scores))
+            histogram.merge(one.scores, cell.scores)
         if not before:
-            had = replace(counted(had, cell), bins=_added(had.bins, cell.bins, "bins") if binned else ())
-        self.arms[arm] = had
+            one.count(cell)
+            if binned:
+                one.bins = added(one.bins, cell.bins, "bins")
 
     def add_label(self, arm: str, label: Feedback, event: LabelEvent) -> None:
-        before = self.arms[arm]
-        happened = event.happened(label.score, label.label)
-        self.arms[arm] = replace(before, labels=(*before.labels, (label.key, int(happened))))
+        self.arms[arm].labels.append((label.key, int(event.happened(label.score, label.label))))
 
     def observation(self, share: float, segment: str) -> Observation:
-        return Observation(share, self.arms["canary"], self.arms["baseline"], segment=segment, until=self.until)
+        canary, baseline = self.arms["canary"].observation(), self.arms["baseline"].observation()
+        return Observation(share, canary, baseline, segment=segment, until=self.until)
 
 
-def counted(had: ArmObservation, cell: Cell) -> ArmObservation:
-    timed = cell.completed if cell.thresholds_id else 0
-    return replace(
-        had,
-        completed=had.completed + cell.completed,
-        failed=had.failed + sum(cell.failures.values()),
-        timed=had.timed + timed,
-        exceeded=_added(had.exceeded, cell.exceeded, "exceedances") if timed else had.exceeded,
-        units=had.units + tuple((unit.key, unit.bits) for unit in cell.units),
-    )
+def added(one: Sequence[int], other: Sequence[int], what: str) -> tuple[int, ...]:
+    """Counts of the same things, added up one by one; none is none yet.
 
-
-def merged(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
-    merged = dict(one)
-    histogram.merge(merged, other)
-    return merged
-
-
-def _added(one: Sequence[int], other: Sequence[int], what: str) -> tuple[int, ...]:
+    Raises:
+        Invalid: of as many things they are not.
+    """
     if not one or not other:
         return tuple(one or other)
     if len(one) != len(other):

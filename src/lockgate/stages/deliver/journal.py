@@ -13,11 +13,12 @@ from lockgate.boundary.routes import Bins, Thresholds
 from lockgate.domain.contests import Contest
 from lockgate.domain.evidence import JournalRow, Observation
 from lockgate.domain.pairs import LabelledPair
-from lockgate.domain.rollouts import Plan, Rollout
+from lockgate.domain.rollouts import Plan, Rollout, Strategy
 from lockgate.stages.deliver import contest, evidence, explain, judge, shadow
 from lockgate.stages.deliver.contest import ContestState
 from lockgate.stages.deliver.judge import JudgeState, Report
 from lockgate.stages.deliver.rollout import CONTESTS, PAIRED
+from lockgate.stages.deliver.segments import concerning
 from lockgate.stages.deliver.shadow import ShadowState
 
 BY_REQUEST = "request"  # the unit that is new with every request; any other comes again
@@ -47,6 +48,7 @@ def seen(
     Raises:
         Invalid: cells that do not fit each other.
     """
+    cells, labels = concerning(rollout, cells, labels)
     if rollout.strategy in PAIRED:
         return shadow.observations(rollout, cells, pairs)
     if rollout.strategy in CONTESTS:
@@ -83,10 +85,25 @@ def report(state: State, step: int, *, extensions: int = 0) -> Report:
     return judge.report(state, max(step, 0), extensions=extensions)
 
 
+def reports(looks: Sequence[tuple[State, int, int]]) -> list[Report]:
+    """`report` of each state, step and number of extensions, bit for bit; canaries' judges are asked together."""
+    canaries = iter(
+        judge.reports(
+            [judge.Look(state, max(step, 0), extensions) for state, step, extensions in looks if isinstance(state, JudgeState)]
+        )
+    )
+    return [
+        next(canaries) if isinstance(state, JudgeState) else report(state, step, extensions=extensions)
+        for state, step, extensions in looks
+    ]
+
+
 def sentence(rollout: Rollout, state: State, said: Report) -> str:
     if isinstance(state, ContestState):
         return contest.sentence(said, [one.version for one in rollout.contestants])
-    return shadow.sentence(said) if isinstance(state, ShadowState) else explain.sentence(said)
+    if isinstance(state, ShadowState):
+        return shadow.sentence(said, "checkpoint" if rollout.strategy is Strategy.ONLINE else "shadow")
+    return explain.sentence(said)
 
 
 def thresholds(state: State, id: int) -> Thresholds | None:  # noqa: A002 - the thresholds' own name for it

@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lockgate.boundary.routes import LabelEvent
-from lockgate.domain.rollouts import Agreement, JudgePolicy, Margin, Predictions, Segments
+from lockgate.domain.rollouts import Agreement, JudgePolicy, Loss, Margin, Predictions, Segments
+from lockgate.kernel.quantities import format_share
 from lockgate.stages.fields import ListOf, Number, Probability, Share, Spec
 
 HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}", re.ASCII)
 _FIELD = re.compile(r"\S{1,100}")
-_MOST_SEGMENTS = 64
+MOST_SEGMENTS = 64
 
-Metric = Literal["agreement", "errors", "latency", "labels"]
+OFF_BY = "event off: `threshold` of 0 or more expected, by which a score may differ from its label"
+
+Metric = Literal["agreement", "errors", "latency", "labels", "loss"]
 Margined = Literal["errors", "latency", "labels"]
 Rate = Literal["errors", "labels"]
 
@@ -29,7 +32,7 @@ def checked_unit(value: str) -> str:
 
 
 def checked_part(value: str) -> str:
-    if value == "request":
+    if value.partition(":")[0] not in ("header", "field"):
         raise ValueError("header:NAME or field:NAME expected")
     return checked_unit(value)
 
@@ -52,10 +55,16 @@ def spelled(value: Any) -> str:
 
 
 class LabelsSpec(Spec):
-    """The event that is judged when the truth comes: missed = true and scored below the threshold."""
+    """The event that is judged when the truth comes: missed = true and scored below the threshold; off = farther from it."""
 
-    event: Literal["missed", "false_alarm", "wrong"]
+    event: Literal["missed", "false_alarm", "wrong", "off"]
     threshold: Number
+
+    @model_validator(mode="after")
+    def _a_tolerance_is_no_less_than_nothing(self) -> Self:
+        if self.event == "off" and self.threshold < 0:
+            raise ValueError(OFF_BY)
+        return self
 
 
 class AgreementSpec(Spec):
@@ -77,6 +86,25 @@ class AgreementSpec(Spec):
         return Agreement(self.at_least, tolerance=self.tolerance)
 
 
+class LossSpec(Spec):
+    """How far a score is from its label, from 0 to 1; see domain.rollouts.Loss. scale: in the label's unit."""
+
+    of: Literal["brier", "absolute"]
+    scale: Annotated[Number, Field(gt=0)] | None = None
+    margin: Annotated[Number, Field(gt=0, lt=1)] = 0.01
+
+    @model_validator(mode="after")
+    def _numbers_have_a_scale(self) -> Self:
+        if self.of == "absolute" and self.scale is None:
+            raise ValueError("loss absolute: `scale` expected, the difference of score and label from which on all are as bad")
+        if self.of == "brier" and self.scale is not None:
+            raise ValueError("loss brier knows no scale, because labels are 0 or 1: `of: absolute` expected, or none of it")
+        return self
+
+    def loss(self) -> Loss:
+        return Loss(self.of, 1.0 if self.scale is None else self.scale, self.margin)
+
+
 class MarginSpec(Spec):
     """SAFE must refute: the canary's rate ≥ ratio × the champion's, and ≥ floor."""
 
@@ -90,7 +118,7 @@ class SegmentsSpec(Spec):
     by: Annotated[str, AfterValidator(checked_part)]
     values: Annotated[
         tuple[Annotated[str, BeforeValidator(spelled)], ...],
-        Field(min_length=1, max_length=_MOST_SEGMENTS),
+        Field(min_length=1, max_length=MOST_SEGMENTS),
         ListOf,
         AfterValidator(different),
     ]
@@ -112,6 +140,7 @@ class JudgeSpec(Spec):
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1), ListOf, AfterValidator(different)] = ("errors", "latency")
     labels: LabelsSpec | None = None
     agreement: AgreementSpec | None = None
+    loss: LossSpec | None = None
     margins: dict[Margined, MarginSpec] = Field(default_factory=dict)
     requests_per_unit: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     min_units: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
@@ -120,6 +149,13 @@ class JudgeSpec(Spec):
     segments: SegmentsSpec | None = None
     predictions: PredictionsSpec | None = None
     router_alpha: Probability = 0.001
+    alpha_per_year: Annotated[Share, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _a_year_has_room_for_a_rollout(self) -> Self:
+        if self.alpha_per_year is not None and self.alpha_per_year < self.alpha:
+            raise ValueError(f"alpha ({self.alpha}) of at most alpha_per_year ({format_share(self.alpha_per_year)}) expected")
+        return self
 
     @model_validator(mode="after")
     def _units_leave_room(self) -> Self:
@@ -137,6 +173,14 @@ class JudgeSpec(Spec):
     def _agreement_is_declared(self) -> Self:
         if "agreement" in self.metrics and self.agreement is None:
             raise ValueError("metrics name agreement: `agreement: {at_least: 95%, threshold: …}` expected, which says what it is")
+        return self
+
+    @model_validator(mode="after")
+    def _a_loss_is_declared_and_judged(self) -> Self:
+        if "loss" in self.metrics and self.loss is None:
+            raise ValueError("metrics name loss: `loss: {of: brier}` or `loss: {of: absolute, scale: …}` expected")
+        if self.loss is not None and "loss" not in self.metrics:
+            raise ValueError("`loss` found: `metrics` that name loss expected, or none of it")
         return self
 
     @model_validator(mode="after")
@@ -163,13 +207,20 @@ class JudgeSpec(Spec):
             segments=Segments(self.segments.by, tuple(self.segments.values), self.segments.min_units) if self.segments else None,
             predictions=Predictions(self.predictions.alpha, self.predictions.ratio) if self.predictions else None,
             router_alpha=self.router_alpha,
+            alpha_per_year=self.alpha_per_year,
             agreement=self.agreement.agreement() if self.agreement else None,
+            loss=self.loss.loss() if self.loss else None,
         )
 
     def shadow(self) -> JudgePolicy:
         """The same where the version is a shadow: by its agreement and its errors, unless something else is said."""
         said = "metrics" in self.model_fields_set
         return self.policy() if said else replace(self.policy(), metrics=("agreement", "errors"))
+
+    def online(self) -> JudgePolicy:
+        """The same where the version is a checkpoint: by its labels, unless something else is said."""
+        said = "metrics" in self.model_fields_set
+        return self.policy() if said else replace(self.policy(), metrics=("labels",))
 
     @property
     def event(self) -> LabelEvent | None:
@@ -180,8 +231,8 @@ def check_shadow(judge: JudgeSpec) -> None:
     metrics = judge.shadow().metrics
     if "latency" in metrics:
         raise ValueError(
-            "strategy shadow: metrics of agreement, errors, labels expected; a shadow runs in a process of its own, with the"
-            " lowest priority, so its latency is reported and never judged"
+            "strategy shadow: metrics of agreement, errors, labels, loss expected; a shadow runs in a process of its own, with"
+            " the lowest priority, so its latency is reported and never judged"
         )
     if "agreement" in metrics and judge.agreement is None:
         raise ValueError(

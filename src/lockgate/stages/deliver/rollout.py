@@ -174,7 +174,7 @@ def when_won(rollout: Rollout) -> Signal:
 
 def digests(rollout: Rollout) -> tuple[str, ...]:
     """The packages that must be loaded for it. What a contest has dropped is not needed any more."""
-    left = (one.digest for one in rollout.contestants if not one.figures.dropped and one.version != rollout.baseline)
+    left = (one.digest for one in rollout.contestants if not one.out and one.version != rollout.baseline)
     return tuple(left) or (rollout.digest,)
 
 
@@ -194,7 +194,9 @@ def when_judged(rollout: Rollout) -> Signal | None:
         return when_safe(rollout)
     if verdict is JudgeVerdict.WINNER:
         return when_won(rollout)
-    return Signal.INCONCLUSIVE if verdict is JudgeVerdict.INCONCLUSIVE else None
+    if verdict is JudgeVerdict.INCONCLUSIVE:  # the next checkpoint is judged: nobody need be bothered with this one
+        return Signal.ABORT if rollout.strategy is Strategy.ONLINE else Signal.INCONCLUSIVE
+    return None
 
 
 def asked_for(rollout: Rollout, step: int) -> int:

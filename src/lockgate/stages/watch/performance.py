@@ -30,7 +30,9 @@ _SCORE_BINS = 50
 
 
 class Cohort(msgspec.Struct, frozen=True):
-    """Predictions answered in one stretch of time. `brier` is a sum; `true` and `false` count labels by bin of the score."""
+    """Predictions answered in one stretch of time. `brier` is a sum; `true` and `false` count labels by bin of the score; all
+    three say nothing where the event reads labels as numbers.
+    """
 
     answered: int = 0
     labelled: int = 0
@@ -197,7 +199,7 @@ def _scores(window: Cohort, baseline: Performance) -> dict[str, Any]:
 
 
 def _sentence(measured: Mapping[str, Any], baseline: Performance) -> str:
-    event = baseline.event.event if baseline.event else "event"
+    event = baseline.event.words if baseline.event else "event"
     covered = "unknown" if measured["coverage"] is None else f"{measured['coverage']:.0%}"
     return (
         f"{event}: {measured['events']} of {measured['labels']} labelled answers ({measured['rate']:.1%}, "
@@ -207,11 +209,13 @@ def _sentence(measured: Mapping[str, Any], baseline: Performance) -> str:
 
 
 def _cohort(event: LabelEvent, labels: Sequence[Label]) -> Cohort:
+    events = sum(event.happened(label.score, label.label) for label in labels)
+    if event.of_numbers:
+        return Cohort(0, len(labels), events)
     true: Counter[int] = Counter()
     false: Counter[int] = Counter()
     for label in labels:
         (true if is_true(label.label) else false)[min(max(int(label.score * _SCORE_BINS), 0), _SCORE_BINS - 1)] += 1
-    events = sum(event.happened(label.score, label.label) for label in labels)
     return Cohort(0, len(labels), events, sum((label.score - label.label) ** 2 for label in labels), dict(true), dict(false))
 
 

@@ -237,7 +237,7 @@ def _learn_performance(
 ) -> Performance:
     happened = [event.happened(*pair) if event else False for pair in zip(scores.tolist(), labels.tolist(), strict=True)]
     known = Performance(len(labels), sum(happened), event, runs=_learn_runs(np.asarray(happened, dtype=np.int64), 2))
-    if not is_probability(scores, labels):
+    if (event and event.of_numbers) or not is_probability(scores, labels):
         return known
     _, place = np.unique(scores, return_inverse=True)
     positives, negatives = np.bincount(place, weights=labels), np.bincount(place, weights=1 - labels)

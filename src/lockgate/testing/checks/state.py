@@ -123,6 +123,15 @@ def put_replaces_and_keeps_the_place(state: State) -> None:
         assert reader.count(VERSIONS, stage=Stage.NONE) == 2
 
 
+def put_all_puts_one_after_the_other(state: State) -> None:
+    with state.write() as writer:
+        writer.put(VERSIONS, a.version(2, author="anna"))
+        writer.put_all(VERSIONS, [a.version(1), a.version(2, author="ben"), a.version(3), a.version(1, author="cleo")])
+        writer.put_all(VERSIONS, [])
+        assert [(one.version, one.author) for one in writer.find(VERSIONS)][:2] == [(2, "ben"), (1, "cleo")]
+        assert writer.count(VERSIONS) == 3
+
+
 def remove_makes_room(state: State) -> None:
     with state.write() as writer:
         writer.add_all(VERSIONS, [a.version(1), a.version(2)])
@@ -357,6 +366,7 @@ STATE_CHECKS: tuple[Callable[[State], None], ...] = (
     what_is_not_there_is_none,
     a_taken_key_is_left_alone,
     add_all_counts_those_that_are_new,
+    put_all_puts_one_after_the_other,
     put_replaces_and_keeps_the_place,
     remove_makes_room,
     find_filters_orders_and_pages,

@@ -10,7 +10,9 @@ from fastapi import APIRouter
 from lockgate.domain.models import Stage
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
-from lockgate.entrypoints.api.shapes import EventRow, Model, NewComment, Page, Version, VersionInFull, event_row
+from lockgate.entrypoints.api.shapes.basics import Page
+from lockgate.entrypoints.api.shapes.events import EventRow, event_row
+from lockgate.entrypoints.api.shapes.models import Model, NewComment, Version, VersionInFull
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.reading.files import manifest_of
 from lockgate.ports.state import ALIASES, MODELS, VERSIONS

@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from lockgate.domain.models import RequestState
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
-from lockgate.entrypoints.api.shapes import NewRequest, Page, Request, Verdict
+from lockgate.entrypoints.api.shapes.basics import Page
+from lockgate.entrypoints.api.shapes.models import NewRequest, Request, Verdict
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import REQUESTS
 from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
@@ -35,7 +36,7 @@ def request(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
 @router.post("", status_code=201, response_model=Request)
 def create(desk: DeskHere, actor: ActorNamed, body: NewRequest) -> Any:
     """Ask people whether a version may move to a stage."""
-    return request_transition(desk.world, body.model, body.version, body.to_stage, actor, body.comment)
+    return request_transition(desk.world, body.model, body.version, body.to_stage, actor, body.comment, body.segment or "")
 
 
 @router.post("/{id}/approve", response_model=Request)

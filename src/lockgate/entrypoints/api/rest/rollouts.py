@@ -9,16 +9,18 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Depends, Request
 
 from lockgate.boundary.histogram import quantile
-from lockgate.domain.rollouts import Phase, Rollout, Signal, Strategy
-from lockgate.entrypoints.api import shapes
+from lockgate.domain.rollouts import Phase, Rollout, Signal
 from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.route_watch import RouteWatch
+from lockgate.entrypoints.api.shapes import rollouts as shapes
+from lockgate.entrypoints.api.shapes.basics import Page
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.held import held_after
 from lockgate.entrypoints.reading.progress import ArmTotals, Point, Progress
 from lockgate.ports.state import ROLLOUTS
 from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
+from lockgate.stages.deliver.rollout import PAIRED
 from lockgate.usecases.approve_step import approve_step
 from lockgate.usecases.find_things import rollout_by
 from lockgate.usecases.roll_back import roll_back
@@ -35,7 +37,7 @@ def _watch_of(request: Request) -> RouteWatch:
 Waking = Annotated[RouteWatch, Depends(_watch_of)]
 
 
-@router.get("/rollouts", response_model=shapes.Page[shapes.Rollout])
+@router.get("/rollouts", response_model=Page[shapes.Rollout])
 def rollouts(desk: DeskHere, asked: WindowAsked, model: str | None = None, phase: Phase | None = None) -> Any:
     """Rollouts with plan, phase, ramp and outcome."""
     return page(desk, ROLLOUTS, asked, model=model, phase=phase.value if phase else None)
@@ -95,9 +97,9 @@ def give(
 
 @router.post("/models/{model}/rollback", response_model=shapes.Rollout)
 def rollback(desk: DeskHere, actor: ActorNamed, watch: Waking, model: str, body: shapes.RollBack | None = None) -> Any:
-    """End what is under way, or put the version that served before back into Production, at once."""
+    """End what is under way, or put the version that served before back into Production, or into a segment of it, at once."""
     asked = body or shapes.RollBack()
-    done = roll_back(desk.world, model, actor, asked.reason, asked.to)
+    done = roll_back(desk.world, model, actor, asked.reason, asked.to, asked.segment or "")
     watch.look_now()
     return done
 
@@ -122,7 +124,7 @@ def _look(desk: Desk, rollout_id: str) -> tuple[Rollout, Progress]:
 
 
 def _pairs(rollout: Rollout, progress: Progress) -> shapes.Pairs | None:
-    if rollout.strategy is not Strategy.SHADOW:
+    if rollout.strategy not in PAIRED:
         return None
     told = progress.pairs
     return shapes.Pairs(
@@ -131,6 +133,7 @@ def _pairs(rollout: Rollout, progress: Progress) -> shapes.Pairs | None:
         differences=list(told.differences()),
         only_shadow=told.only_shadow,
         only_champion=told.only_champion,
+        losses=shapes.Losses.model_validate(told.figures()) if rollout.judge.loss else None,
     )
 
 

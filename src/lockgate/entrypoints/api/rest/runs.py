@@ -9,7 +9,8 @@ from starlette.responses import PlainTextResponse
 
 from lockgate.domain.runs import RunStatus
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
-from lockgate.entrypoints.api.shapes import Page, Run
+from lockgate.entrypoints.api.shapes.basics import Page
+from lockgate.entrypoints.api.shapes.runs import Run
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.reading.files import LONGEST_TAIL, log_tail
 from lockgate.ports.state import RUNS

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
-from lockgate.entrypoints.api.shapes import Live, PackageState, Status, Worker
+from lockgate.entrypoints.api.shapes.status import Live, PackageState, Status, Worker
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.reading.live import live_models
 from lockgate.ports import state as kept

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 
 from lockgate.domain.findings import TriggerDecision
 from lockgate.entrypoints.api.rest.paging import MOST, WindowAsked, page
-from lockgate.entrypoints.api.shapes import Events, Finding, Page, Trigger, event_row
+from lockgate.entrypoints.api.shapes.basics import Page
+from lockgate.entrypoints.api.shapes.events import Events, event_row
+from lockgate.entrypoints.api.shapes.watching import Finding, Trigger
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import FINDINGS, TRIGGERS
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lockgate.domain.models import RequestState, Stage, TransitionRequest
-from lockgate.entrypoints.cli.session import Session, ago, line_of, verb
+from lockgate.domain.models import CHAMPION, RequestState, Stage, TransitionRequest
+from lockgate.entrypoints.cli.session import Session, ago, line_of, segment_option, verb
 from lockgate.ports.state import ALIASES, MODELS, REQUESTS, VERSIONS
 
 STAGES = click.Choice([stage.value for stage in Stage], case_sensitive=False)
@@ -14,53 +14,81 @@ STAGES = click.Choice([stage.value for stage in Stage], case_sensitive=False)
 @verb()
 def models(session: Session) -> None:
     """List the registered models."""
+    from lockgate.entrypoints.reading.segments import champions_clause
+    from lockgate.usecases.find_champions import segment_champions
+
     with session.world.state.read() as tx:
         found = tx.find(MODELS)
-        champions = {alias.model: alias.version for alias in tx.find(ALIASES)}
-    rows = [(one.name, one.latest_version, champions.get(one.name, "–")) for one in found]
-    session.answer(found, lambda: session.table("Models", ("model", "latest", "champion"), rows, "none yet: lockgate run"))
+        champions = {alias.model: alias.version for alias in tx.find(ALIASES) if alias.name == CHAMPION}
+        own = {one.name: champions_clause(segment_champions(tx, one.name)) for one in found}
+    rows = [(one.name, one.latest_version, champions.get(one.name, "–"), own[one.name]) for one in found]
+    columns = ("model", "latest", "champion", "champions of segments")
+    session.answer(found, lambda: session.table("Models", columns, rows, "none yet: lockgate run"))
 
 
 @verb()
 @click.argument("model")
 def versions(session: Session, model: str) -> None:
     """List the versions of MODEL with their stages, metrics and gates."""
+    from lockgate.entrypoints.reading.learning import checkpoint_clause
+    from lockgate.entrypoints.reading.staged import staged_clause, staged_in
+    from lockgate.usecases.find_champions import segment_champions
     from lockgate.usecases.find_things import model_named
 
     now = session.world.clock.now()
     with session.world.state.read() as tx:
         model_named(tx, model)
         found = tx.find(VERSIONS, model=model, newest_first=True)
+        staged = staged_in(tx, model)
         requests = {one.version: one for one in tx.find(REQUESTS, model=model, state="open")}
+        segments = segment_champions(tx, model)
+    online = any(one.learned for one in found)
     rows = [
         (
             one.version,
-            one.stage.value,
-            f"→ {requests[one.version].to_stage.value} ({requests[one.version].id})" if one.version in requests else "",
+            ", ".join([one.stage.value, *(f"champion of {name}" for name, number in segments.items() if number == one.version)]),
+            f"→ {_goal(requests[one.version])} ({requests[one.version].id})" if one.version in requests else "",
             line_of(one.metrics),
             f"{sum(gate.verdict.value == 'PASS' for gate in one.gates)}/{len(one.gates)}",
             one.author,
             ago((now - one.created_at).total_seconds()),
+            *([checkpoint_clause(one)] if online else []),
         )
         for one in found
     ]
-    columns = ("version", "stage", "asked for", "metrics", "gates passed", "author", "age")
-    session.answer(found, lambda: session.table(f"Versions of {model}", columns, rows, "none yet: lockgate run"))
+    columns = (
+        "version",
+        "stage",
+        "asked for",
+        "metrics",
+        "gates passed",
+        "author",
+        "age",
+        *(["learned online"] if online else []),
+    )
+
+    def show() -> None:
+        session.table(f"Versions of {model}", columns, rows, "none yet: lockgate run")
+        if staged:
+            click.echo(staged_clause(staged))
+
+    session.answer(found, show)
 
 
 @verb()
 @click.argument("model")
 @click.argument("version", type=int)
 @click.option("--to", "to_stage", type=STAGES, required=True)
+@segment_option("Of Production: only this part of the traffic, as `champions` in lockgate.yaml says.")
 @click.option("--comment", default="")
-def request(session: Session, model: str, version: int, to_stage: str, comment: str) -> None:
+def request(session: Session, model: str, version: int, to_stage: str, segment: str | None, comment: str) -> None:
     """Ask for VERSION of MODEL to be moved to a stage."""
     from lockgate.usecases.request_transition import request_transition
 
-    made = request_transition(session.world, model, version, Stage(to_stage), session.actor, comment)
+    made = request_transition(session.world, model, version, Stage(to_stage), session.actor, comment, segment or "")
 
     def show() -> None:
-        click.echo(f"{made.id}: {model} {version} → {made.to_stage.value}, waiting for approval")
+        click.echo(f"{made.id}: {model} {version} → {_goal(made)}, waiting for approval")
         click.echo(f"Next: lockgate approve {made.id}")
 
     session.answer(made, show)
@@ -83,7 +111,11 @@ def _show_decided(made: TransitionRequest) -> None:
         return
     click.echo(f"{made.id} is {made.state.value}")
     if made.state is RequestState.APPROVED:
-        click.echo(f"{made.model} {made.version} is on its way to {made.to_stage.value}. Next: lockgate status")
+        click.echo(f"{made.model} {made.version} is on its way to {_goal(made)}. Next: lockgate status")
+
+
+def _goal(made: TransitionRequest) -> str:
+    return f"{made.to_stage.value}, segment {made.segment}" if made.segment else made.to_stage.value
 
 
 @verb()

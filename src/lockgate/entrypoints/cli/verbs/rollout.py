@@ -11,7 +11,7 @@ import click
 from lockgate.domain.rollouts import Phase, Rollout, Signal, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
-from lockgate.entrypoints.cli.session import Session, verb
+from lockgate.entrypoints.cli.session import Session, segment_option, verb
 from lockgate.usecases.kill_rollout import Enforcement, followed, kill_rollout
 
 KILL_WAIT = 15.0  # seconds: longer than a worker that died is believed to live
@@ -43,13 +43,14 @@ def start(session: Session, model: str, version: int, environment: str) -> None:
 @click.argument("rollout_id", metavar="ID", required=False)
 def status(session: Session, rollout_id: str | None) -> int:
     """Show one rollout, or all of them. The exit code of one: 0 promoted or going on, 3 aborted, 4 held for a person."""
+    from lockgate.entrypoints.reading.words import place
     from lockgate.ports.state import ROLLOUTS
     from lockgate.usecases.find_things import rollout_by
 
     with session.world.state.read() as tx:
         if rollout_id is None:
             found = tx.find(ROLLOUTS, newest_first=True, limit=50)
-            rows = [(one.id, one.model, one.version, one.environment, one.strategy.value, _state(one)) for one in found]
+            rows = [(one.id, one.model, one.version, place(one), one.strategy.value, _state(one)) for one in found]
             columns = ("rollout", "model", "version", "environment", "strategy", "state")
             session.answer(found, lambda: session.table("Rollouts", columns, rows, "none yet: lockgate request"))
             return DONE
@@ -70,14 +71,15 @@ def _last_row(session: Session, one: Rollout) -> dict[str, float]:
 
 
 def _pairs(session: Session, one: Rollout) -> list[str]:
-    """What a shadow answered beside the champion, or how a contest's arms do, line by line; of other rollouts nothing."""
+    """What a shadow or a checkpoint said beside the champion, or how a contest's arms do, line by line; of others nothing."""
     from lockgate.entrypoints.reading.beside import side_by_side
     from lockgate.entrypoints.reading.contestants import contest_lines
     from lockgate.entrypoints.reading.progress import Folds
+    from lockgate.stages.deliver.rollout import PAIRED
 
     if one.contestants:
         return [f"{line.name:24} {line.says}" for line in contest_lines(one)]
-    if one.strategy is not Strategy.SHADOW or not one.rows:
+    if one.strategy not in PAIRED or not one.rows:
         return []
     with session.world.state.read() as tx:
         progress = Folds().progress(tx, one.id)
@@ -115,22 +117,24 @@ def _state(one: Rollout) -> str:
 def _met(one: Rollout) -> str:
     from lockgate.stages.deliver.rollout import met, weight
 
-    if one.ended_at or one.phase is Phase.PREVIEW:
+    if one.ended_at or one.phase is Phase.PREVIEW or one.strategy is Strategy.ONLINE:
         return ""
     return f" about {met(one):.0%}" if one.strategy is Strategy.SHADOW else f" at {weight(one):.0%}"
 
 
 def _waiting_for(session: Session, one: Rollout) -> str:
-    """What a rollout waits for that prepares, is previewed or asks people; empty for any other."""
+    """What a rollout waits for that prepares, is previewed, asks people or misses its labels; empty for any other."""
     from lockgate.entrypoints.reading.words import approve_command, switch_clause, yes_clause
     from lockgate.usecases.live_workers import live_workers
+    from lockgate.usecases.note_missing_labels import missing_labels
 
     if one.phase is Phase.PREVIEW:
         return f"answers those who ask for it; {switch_clause(one)}. Next: lockgate rollout promote {one.id}"
     if one.phase is Phase.AWAITING:
         return f"{yes_clause(one)}. Next: {approve_command(one)}"
     if one.phase is not Phase.PREPARING:
-        return ""
+        with session.world.state.read() as tx:
+            return missing_labels(tx, one)
     with session.world.state.read() as tx:
         workers = live_workers(tx, session.world.clock.now())
     return (
@@ -139,9 +143,10 @@ def _waiting_for(session: Session, one: Rollout) -> str:
 
 
 def _show(one: Rollout, evidence: dict[str, float], waiting: str, pairs: list[str]) -> None:
+    from lockgate.entrypoints.reading.words import alpha_clause, percent, place
     from lockgate.stages.deliver.rollout import has_judge
 
-    click.echo(f"{one.id}: {one.model} {one.version} → {one.environment} by {one.strategy.value}, {_state(one)}")
+    click.echo(f"{one.id}: {one.model} {one.version} → {place(one)} by {one.strategy.value}, {_state(one)}")
     if waiting:
         click.echo(f"  {waiting}")
     if one.outcome and one.outcome.detail:
@@ -164,6 +169,8 @@ def _show(one: Rollout, evidence: dict[str, float], waiting: str, pairs: list[st
     if not has_judge(one):
         return
     click.echo(f"  HARM at e ≥ {1 / one.judge.alpha:.0f}, SAFE at e ≥ {1 / one.judge.beta:.0f} for each metric")
+    if said := alpha_clause(one):
+        click.echo(f"  α is {percent(one.judge.alpha)}, {said}")
 
 
 def _signal(name: str, signal: Signal, text: str) -> click.Command:
@@ -256,13 +263,17 @@ def replay(session: Session, rollout_id: str, held_back: bool) -> int:  # noqa: 
 @click.argument("model")
 @click.option("--reason", default="")
 @click.option("--to", type=int, help="The version to go back to; needed only after a roll-back.")
-def rollback(session: Session, model: str, reason: str, to: int | None) -> None:
+@segment_option("Only this part of the traffic: to its champion before, or to the general one.")
+def rollback(session: Session, model: str, reason: str, to: int | None, segment: str | None) -> None:
     """Go back to the version of MODEL that served before; with a rollout under way, abort it."""
     from lockgate.usecases.roll_back import roll_back
 
-    done = roll_back(session.world, model, session.actor, reason, to)
+    done = roll_back(session.world, model, session.actor, reason, to, segment or "")
     now_live = done.baseline if done.verdict is not JudgeVerdict.SAFE and done.phase.value == "aborted" else done.version
-    session.answer(done, lambda: click.echo(f"{model} is back at version {now_live}. Next: lockgate status"))
+    where = f"segment {segment} of {model}" if segment else model
+    what = "the general champion, " if done.falls_back else ""
+    moved = "goes back, once every worker has loaded it, to" if done.phase is Phase.PREPARING else "is back at"
+    session.answer(done, lambda: click.echo(f"{where} {moved} {what}version {now_live}. Next: lockgate status"))
 
 
 for command in (

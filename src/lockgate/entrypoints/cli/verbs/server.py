@@ -53,7 +53,7 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 @click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True, help="The oldest TLS spoken.")
 @click.option("--tls-client-ca", type=FILE, help="Callers must show a certificate by one of these authorities (PEM).")
 def up(session: Session, host: str, port: int, data_port: int, workers: str, **listening: Any) -> None:
-    """Start the control plane, the data plane, the runner and the controller; Ctrl-C stops them together."""
+    """Start the control plane, the data plane, the runner, the learner and the controller; Ctrl-C stops them together."""
     from lockgate.entrypoints.supervisor.up import Addresses
     from lockgate.entrypoints.supervisor.up import up as run
     from lockgate.kernel import log
@@ -97,7 +97,10 @@ def _tls(given: Mapping[str, Any]) -> Tls | None:
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
+    from lockgate.entrypoints.reading.learning import champion_clause
     from lockgate.entrypoints.reading.live import answering_clause, held_clause, live_models, trial_clause, waiting_requests
+    from lockgate.entrypoints.reading.segments import segment_clause
+    from lockgate.entrypoints.reading.staged import staged_clause
     from lockgate.ports.state import MODELS
     from lockgate.usecases.live_workers import live_workers
     from lockgate.usecases.publish_routes import route_table
@@ -105,6 +108,7 @@ def status(session: Session) -> None:
     now = session.world.clock.now()
     with session.world.state.read() as tx:
         told = live_models(tx, [model.name for model in tx.find(MODELS)])
+        learning = {name: said for name, one in told.items() if (said := champion_clause(tx, name, one.version))}
         waiting = waiting_requests(tx)
         workers = live_workers(tx, now)
         revision = route_table(tx).revision
@@ -126,8 +130,16 @@ def status(session: Session) -> None:
         columns = ("model", "live", "since", "moved by", "staging", "rollout", "waiting for approval")
         session.table("Status", columns, rows, f"no models yet in {session.home.folder}: lockgate run")
         for one in told.values():
+            for said in filter(None, map(segment_clause, one.segments)):
+                click.echo(f"{one.model}: {said}")
+            if one.staged:
+                click.echo(f"{one.model}: {staged_clause(one.staged)}")
             if said := answering_clause(one):
                 click.echo(f"{one.model}: {said}")
+            for missing in one.missing_labels:
+                click.echo(f"{one.model}: {missing}")
+            if one.model in learning:
+                click.echo(f"{one.model}: {learning[one.model]}")
         what = f"{up_to_date} of {len(workers)} up to date" if workers else "none alive: lockgate up"
         click.echo(f"data plane workers: {what}")
 

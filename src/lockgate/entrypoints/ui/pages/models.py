@@ -16,10 +16,12 @@ from lockgate.domain.rollouts import Rollout
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.files import manifest_of
 from lockgate.entrypoints.reading.journey import GATE_TONE, PHASE_TONE, VERDICT_TONE, Mark, journey
+from lockgate.entrypoints.reading.learning import Told, learning_of, learning_or_none
 from lockgate.entrypoints.reading.live import Live, live_models, trials_in_production, waiting_requests
 from lockgate.entrypoints.reading.progress import latest_evidence
+from lockgate.entrypoints.reading.segments import segment_clause
 from lockgate.entrypoints.reading.words import status_line
-from lockgate.entrypoints.ui.pictures import Flight, flight, gate_span
+from lockgate.entrypoints.ui.pictures import Flight, Rates, flight, gate_span, learned_rates
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import Corrupt
 from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
@@ -43,6 +45,7 @@ class Card:
     flight: Flight | None
     requests: Sequence[TransitionRequest]
     journey: tuple[Mark, ...]
+    segments: Sequence[str] = ()
 
 
 @router.get("/")
@@ -79,7 +82,8 @@ def _cards(tx: Reader, models: Sequence[RegisteredModel], workers: Sequence[Ackn
         trial, here = trials.get(model.name), live[model.name]
         says = status_line(trial, latest_evidence(tx, trial.id)) if trial else ""
         marks = journey(tx, model, here, waiting[model.name], workers)
-        made.append(Card(model, here, trial, says, flight(trial) if trial else None, waiting[model.name], marks))
+        segments = tuple(filter(None, map(segment_clause, here.segments)))
+        made.append(Card(model, here, trial, says, flight(trial) if trial else None, waiting[model.name], marks, segments))
     return made
 
 
@@ -108,13 +112,29 @@ def model(request: Request, desk: DeskHere, name: str, page: PageAsked = 1) -> R
             "requests": tx.find(REQUESTS, model=name, newest_first=True, limit=_LISTED),
             "rollouts": tx.find(ROLLOUTS, model=name, newest_first=True, limit=_LISTED),
             "findings": tx.find(FINDINGS, model=name, newest_first=True, limit=_LISTED),
+            "learning": learning_or_none(tx, name),
         }
     by_finding: dict[str, list[Any]] = defaultdict(list)
     for trigger in triggers:
         by_finding[trigger.finding].append(trigger)
     context["pages"] = -(-context["total"] // _LISTED)
     tones = {"gates": GATE_TONE, "phases": PHASE_TONE}
+    context["rates"] = _rates(context["learning"])
     return render(request, "model.html", triggers=by_finding, tones=tones, columns=_columns(context["versions"]), **context)
+
+
+@router.get("/fragments/models/{name}/learning")
+def learning(request: Request, desk: DeskHere, name: str, seen: str = "") -> Response:
+    """The panel of a model that learns, alone; 204 while nothing has changed since `seen`."""
+    with desk.world.state.read() as tx:
+        told = learning_of(tx, name)
+    if seen == told.tag:
+        return Response(status_code=204)
+    return render(request, "fragments/learning.html", learning=told, rates=_rates(told))
+
+
+def _rates(told: Told | None) -> Rates | None:
+    return learned_rates(told.checkpoints, told.online.at_most if told.online else None) if told else None
 
 
 def _columns(versions: Sequence[Any]) -> list[str]:

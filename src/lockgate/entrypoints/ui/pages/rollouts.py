@@ -10,24 +10,25 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from lockgate.boundary.histogram import quantile
 from lockgate.domain.events import Event
 from lockgate.domain.rollouts import Phase, Rollout, StepApproval, Strategy
-from lockgate.entrypoints.reading.beside import Line, pair_lines
-from lockgate.entrypoints.reading.contestants import goal_clause
+from lockgate.entrypoints.reading.beside import Line, pair_lines, side
+from lockgate.entrypoints.reading.contestants import goal_clause, shares_over_time
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.held import Held, held_after
 from lockgate.entrypoints.reading.journey import PHASE_TONE, VERDICT_TONE
-from lockgate.entrypoints.reading.progress import ArmTotals, Progress
-from lockgate.entrypoints.reading.words import approve_command, status_line
+from lockgate.entrypoints.reading.latency import latencies
+from lockgate.entrypoints.reading.progress import Progress
+from lockgate.entrypoints.reading.words import alpha_clause, approve_command, place, status_line
 from lockgate.entrypoints.ui.pictures import flight, spread
 from lockgate.entrypoints.ui.render import render
 from lockgate.ports.state import Reader
 from lockgate.stages.deliver.judge.bounds import harm_bound, safe_bound
-from lockgate.stages.deliver.rollout import asked_for, awaited_step, has_judge, preview_ends, shares, under_way, weight
+from lockgate.stages.deliver.rollout import PAIRED, asked_for, awaited_step, has_judge, preview_ends, shares, under_way, weight
 from lockgate.stages.deliver.routes import PREVIEW_HEADER, PREVIEWED
 from lockgate.stats.confidence import rate_interval
 from lockgate.usecases.find_things import rollout_by
+from lockgate.usecases.note_missing_labels import missing_labels
 
 _LISTED = 50
 
@@ -98,26 +99,33 @@ def _context(desk: Desk, rollout_id: str) -> dict[str, Any]:
         progress = desk.folds.progress(tx, rollout_id)
         held = held_after(tx, rollout_id)
         events = _events(tx, found, held)
+        missing = missing_labels(tx, found)
     return {
         "rollout": found,
         "tag": _tag(found, held),
         "held": held,
         "active": under_way(found),
+        "place": place(found),
         "weight": weight(found),
         "says": status_line(found, progress.evidence),
         "flight": flight(found),
         "asked": _asked(found),
         "preview": _preview(found),
+        "missing": missing,
         "progress": progress,
         "bounds": {"harm": harm_bound(found.judge), "safe": safe_bound(found.judge)},
         "compared": compared(found, progress),
         "judged": has_judge(found),
-        "shadow": found.strategy is Strategy.SHADOW,
+        "alpha_says": alpha_clause(found),
+        "side": side(found),
+        "paired": found.strategy in PAIRED,
+        "online": found.strategy is Strategy.ONLINE,
         "pairs": _pairs(found, progress),
         "contest": bool(found.contestants),
         "goal": goal_clause(found),
         "dealt": shares(found),
-        "latency": _latency(progress),
+        "shares": shares_over_time(found, desk.world.clock.now()),
+        "latency": {"canary": latencies(progress.canary.latency), "baseline": latencies(progress.baseline.latency)},
         "events": events,
         "tones": {"phases": PHASE_TONE, "verdicts": VERDICT_TONE},
     }
@@ -127,7 +135,8 @@ def _tag(rollout: Rollout, held: Held | None) -> str:
     """What the page depends on. The time at which the last worker followed comes some moments after the end."""
     enforced = rollout.outcome is not None and rollout.outcome.enforced_at is not None
     said, shown, after = len(rollout.approvals), rollout.shown.requests, held.tag if held else ""
-    return f"{rollout.phase.value}.{rollout.step}.{rollout.rows}.{len(rollout.ramp)}.{int(enforced)}.{said}.{shown}.{after}"
+    told = f"{int(enforced)}.{int(rollout.unlabelled_since is not None)}.{said}.{shown}.{after}"
+    return f"{rollout.phase.value}.{rollout.step}.{rollout.rows}.{len(rollout.ramp)}.{told}"
 
 
 def _asked(rollout: Rollout) -> Asked | None:
@@ -146,7 +155,7 @@ def _preview(rollout: Rollout) -> Preview | None:
 
 
 def _pairs(rollout: Rollout, progress: Progress) -> list[Line]:
-    return list(pair_lines(rollout, progress.pairs)) if rollout.strategy is Strategy.SHADOW else []
+    return list(pair_lines(rollout, progress.pairs)) if rollout.strategy in PAIRED else []
 
 
 def _events(tx: Reader, rollout: Rollout, held: Held | None) -> Sequence[Event]:
@@ -158,7 +167,9 @@ def _events(tx: Reader, rollout: Rollout, held: Held | None) -> Sequence[Event]:
 def compared(rollout: Rollout, progress: Progress) -> list[Compared]:
     """Rates of what the judge looks at, side by side; counted by request; the verdict follows from the e-values."""
     canary, baseline = progress.canary, progress.baseline
-    made = [_compare("failures", "of requests", (canary.failed, canary.completed), (baseline.failed, baseline.completed))]
+    made = []
+    if rollout.strategy is not Strategy.ONLINE:  # a checkpoint is asked about rows of the log, where nothing fails
+        made = [_compare("failures", "of requests", (canary.failed, canary.completed), (baseline.failed, baseline.completed))]
     for index, level in enumerate(rollout.judge.quantiles):
         if index < len(canary.exceeded) and index < len(baseline.exceeded):
             made.append(
@@ -171,8 +182,9 @@ def compared(rollout: Rollout, progress: Progress) -> list[Compared]:
             )
     if "labels" in rollout.judge.metrics:
         event = rollout.judge.label_event
-        name = event.event.replace("_", " ") if event else "judged event"
-        made.append(_compare(name, "of labels", (canary.events, canary.labelled), (baseline.events, baseline.labelled)))
+        name = event.words if event else "judged event"
+        of = "of rows" if rollout.strategy is Strategy.ONLINE else "of labels"
+        made.append(_compare(name, of, (canary.events, canary.labelled), (baseline.events, baseline.labelled)))
     return made
 
 
@@ -195,12 +207,3 @@ def _rate(events: int, trials: int) -> Rate | None:
         return None
     low, high = rate_interval(trials, events)
     return Rate(events, trials, float(low), events / trials, float(high))
-
-
-def _latency(progress: Progress) -> dict[str, tuple[float, float] | None]:
-    """p50 and p99 in milliseconds, for each arm."""
-
-    def of(arm: ArmTotals) -> tuple[float, float] | None:
-        return (1e3 * quantile(arm.latency, 0.5), 1e3 * quantile(arm.latency, 0.99)) if arm.latency else None
-
-    return {"canary": of(progress.canary), "baseline": of(progress.baseline)}

@@ -69,10 +69,10 @@
     return found;
   }, values: (_, ticks) => ticks.map(spelt) };
 
-  const draw = (id, height, low, high, left, lines, plugins) => {
+  const draw = (id, height, low, high, left, lines, plugins, x = data[axis]) => {
     const element = document.getElementById(id);
     if (!element) return;
-    const columns = [data[axis], ...lines.map((line) => line.values)];
+    const columns = [x, ...lines.map((line) => line.values)];
     const key = `${axis} ${lines.map((line) => line.label).join(" ")}`;
     const known = charts.get(id);
     if (known && known.key === key && known.element === element) {
@@ -85,11 +85,27 @@
     charts.set(id, { key, element, chart: new uPlot(common(element, height, low, high, left, series, plugins), columns, element) });
   };
 
+  const percents = { size: 58, values: (_, ticks) => ticks.map((tick) => `${tick} %`) };
+  const DASHES = [[], [8, 3], [2, 3], [10, 3, 2, 3]];
+  const told = (_, y) => (y === null ? "–" : `${Number(y.toPrecision(3))} %`);
+
+  // A contest's shares stand in the page itself: there is one for each change.
+  const drawShares = () => {
+    const place = document.getElementById("shares-now");
+    if (!place) return;
+    const { at, ...arms } = JSON.parse(place.dataset.series);
+    const palette = colours();
+    const paths = uPlot.paths.stepped({ align: 1 });
+    const lines = Object.entries(arms).map(([label, values], index) => ({ label, values: values.map((share) => 100 * share), stroke: palette[index % palette.length], dash: DASHES[(index + Math.floor(index / palette.length)) % DASHES.length], width: 2, paths, value: told, points: { show: false } }));
+    draw("chart-shares", 200, 0, 50, percents, lines, [], at);
+    document.getElementById("shares").dataset.drawn = String(at.length);
+  };
+
   const drawAll = () => {
     const palette = colours();
     const names = Object.keys(data.safe);
     const colour = (name) => palette[Math.max(names.indexOf(name), 0) % palette.length];
-    const dash = (name) => [[], [8, 3], [2, 3], [10, 3, 2, 3]][Math.max(names.indexOf(name), 0) % 4];
+    const dash = (name) => DASHES[Math.max(names.indexOf(name), 0) % DASHES.length];
     const line = (group) => (name) => ({ label: name, values: data[group][name].map(power), stroke: colour(name), dash: dash(name), width: 1.75, value: evalue, spanGaps: true, points: { show: false } });
     const sum = { label: "sum", values: data.harm.all.map(power), stroke: token("--ink"), width: 2.5, value: evalue, spanGaps: true, points: { show: false } };
     const harm = data.bounds.harm / Math.LN10;
@@ -97,14 +113,15 @@
     draw("chart-harm", 260, -1, harm + 0.6, powers, [sum, ...Object.keys(data.harm).filter((name) => name !== "all").map(line("harm"))], [boundary(harm, () => token("--bad"))]);
     draw("chart-safe", 260, -1, safe + 0.6, powers, names.map(line("safe")), [boundary(safe, () => token("--good"))]);
     const stepped = uPlot.paths.stepped({ align: 1 });
-    const share = { label: "share", values: data.weight.map((w) => 100 * w), stroke: token("--water"), fill: token("--water-soft"), width: 2, paths: stepped, value: (_, y) => (y === null ? "–" : `${Number(y.toPrecision(3))} %`), points: { show: false } };
-    draw("chart-weight", 130, 0, 5, { size: 58, values: (_, ticks) => ticks.map((tick) => `${tick} %`) }, [share], []);
+    const share = { label: "share", values: data.weight.map((w) => 100 * w), stroke: token("--water"), fill: token("--water-soft"), width: 2, paths: stepped, value: told, points: { show: false } };
+    draw("chart-weight", 130, 0, 5, percents, [share], []);
   };
 
   const redraw = () => {
     for (const { chart } of charts.values()) chart.destroy();
     charts.clear();
     if (data) drawAll();
+    drawShares();
   };
 
   const load = async () => {
@@ -125,7 +142,9 @@
     redraw();
   });
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.elt.id === "live") load();
+    if (event.detail.elt.id !== "live") return;
+    load();
+    drawShares();
   });
   let pending = null;
   window.addEventListener("resize", () => {
@@ -136,4 +155,5 @@
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   load();
+  drawShares();
 })();

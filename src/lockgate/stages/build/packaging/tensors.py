@@ -30,5 +30,5 @@ def _tensor(tensor: Tensor, columns: Mapping[str, Sequence[Any] | NDArray[Any]])
         raise Invalid(f"input {tensor.name!r} has datatype {tensor.datatype!r}; {', '.join(_DTYPES)} can be read")
     try:
         return np.asarray(columns[tensor.name], dtype=_DTYPES[tensor.datatype]).reshape(-1, 1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise Invalid(f"input {tensor.name!r} is no {tensor.datatype}: {error}") from error

@@ -147,21 +147,24 @@ def known_metrics(label_event: LabelEvent | None) -> dict[str, Metric]:
     known = {metric.name: metric for metric in _METRICS}
     if label_event is None:
         return known
-    rate = Metric(EVENT_RATE, Need.CLASSES, larger_is_better=False, unit_range=True, figure=_event_rate(label_event))
+    needs = Need.NUMBERS if label_event.of_numbers else Need.CLASSES
+    rate = Metric(EVENT_RATE, needs, larger_is_better=False, unit_range=True, figure=_event_rate(label_event))
     return known | {EVENT_RATE: rate}
 
 
 def metrics(evaluation: Evaluation, label_event: LabelEvent | None = None) -> dict[str, float]:
     """What can be said of the held-out examples, and how many there are (`n`).
 
-    Labels that are 0 or 1: auc (with both classes), accuracy at 0.5, brier and log_loss (of probabilities), event_rate (with an
-    event). Other labels: mae and rmse. What cannot be computed is left out.
+    Labels that are 0 or 1: auc (with both classes), accuracy at 0.5, brier and log_loss (of probabilities). Other labels: mae and
+    rmse. With an event event_rate, for which labels must be 0 or 1 unless it reads them as numbers. What cannot be computed is
+    left out.
     """
     examples = Examples.of(evaluation)
     measured = {"n": float(len(examples))}
     if len(examples) == 0:
         return measured
     numeric = not examples.binary
-    fitting = [metric for metric in known_metrics(label_event).values() if (metric.needs is Need.NUMBERS) is numeric]
+    known = known_metrics(label_event).values()
+    fitting = [one for one in known if one.name == EVENT_RATE or (one.needs is Need.NUMBERS) is numeric]
     values = {metric.name: metric.value(examples) for metric in fitting if metric.why_not(examples) is None}
     return measured | {name: value for name, value in values.items() if np.isfinite(value)}

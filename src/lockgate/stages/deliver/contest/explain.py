@@ -23,7 +23,7 @@ def sentence(report: Report, versions: Sequence[int]) -> str:
 
 
 _OPENING = {
-    JudgeVerdict.HARM: "Every challenger does harm.",
+    JudgeVerdict.HARM: "Every challenger that was left does harm.",
     JudgeVerdict.INCONCLUSIVE: "The exposure that was granted is spent, and no version is proven better than every other.",
     JudgeVerdict.WAIT: "Too early to say.",
 }

@@ -20,7 +20,8 @@ _COMPARED = 2  # arms that must have had a share
 
 
 def observe(state: ContestState, observation: Observation) -> ContestState:
-    """The state after one more observation, in which each challenger that is proven to do harm is dropped, for good.
+    """The state after one more observation, in which each challenger that is proven to do harm is dropped, for good, and each
+    that left.
 
     The ledgers are filled in place and go over to the state that is returned; the one given can still be reported on, not
     folded on. What came while one arm had all units compares nothing: it is no evidence.
@@ -36,7 +37,8 @@ def observe(state: ContestState, observation: Observation) -> ContestState:
         )
     arms = _arms(state, observation)
     state.ledgers.folded += 1
-    state = replace(state, folded=state.folded + 1)
+    left = tuple(arm for arm in observation.gone if arm not in state.dropped)
+    state = replace(state, folded=state.folded + 1, dropped=(*state.dropped, *left))
     if sum(weight > 0 for weight in observation.weights) < _COMPARED:
         return replace(state, guards=_warmed(state.guards, observation))
     seen = [_arm(state, arm) for arm in arms]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from lockgate.boundary.histogram import merge
 from lockgate.boundary.observations import Cell, Feedback
 from lockgate.boundary.routes import Revision
-from lockgate.domain.evidence import ArmObservation, Observation
+from lockgate.domain.evidence import Observation
 from lockgate.domain.rollouts import Rollout
 from lockgate.stages.deliver.contest.state import Weights
-from lockgate.stages.deliver.evidence import counted, merged
+from lockgate.stages.deliver.evidence import Arm
 
 
 def observations(rollout: Rollout, cells: Iterable[Cell], labels: Iterable[Feedback]) -> tuple[Observation, ...]:
@@ -53,18 +55,18 @@ def _step_at(rollout: Rollout, revision: Revision) -> int | None:
 class _Gathered:
     """All arms under one set of weights, while they are being added up."""
 
-    arms: dict[int, ArmObservation] = field(default_factory=dict)
+    arms: dict[int, Arm] = field(default_factory=lambda: defaultdict(Arm))
     until: float = 0.0
 
     def add_cell(self, place: int, cell: Cell) -> None:
         self.until = max(self.until, cell.last_at)
-        had = self.arms.get(place, ArmObservation())
-        self.arms[place] = counted(replace(had, latency=merged(had.latency, cell.latency)), cell)
+        arm = self.arms[place]
+        merge(arm.latency, cell.latency)
+        arm.count(cell)
 
     def add_label(self, place: int, label: tuple[int, int]) -> None:
-        had = self.arms.get(place, ArmObservation())
-        self.arms[place] = replace(had, labels=(*had.labels, label))
+        self.arms[place].labels.append(label)
 
     def observation(self, weights: Weights) -> Observation:
-        champion, own, *others = (self.arms.get(place, ArmObservation()) for place in range(len(weights)))
+        champion, own, *others = (self.arms[place].observation() for place in range(len(weights)))
         return Observation(1.0 - weights[0], own, champion, until=self.until, others=tuple(others), weights=weights)

@@ -28,7 +28,7 @@ def report(state: ContestState, *, extensions: int = 0) -> Report:
     figures = _figures(state)
     requests = sum(one.requests for one in figures)
     exposed_units = sum(one.units for one in figures[1:])
-    rates = [Rate(one.trials, one.events, one.low, one.high) for one in figures]
+    rates = [Rate(one.trials, one.events) for one in figures]
     return Report(
         verdict=verdict,
         metrics=(GOAL,) if verdict is JudgeVerdict.WINNER else (),

@@ -48,7 +48,7 @@ class ContestState:
 
     tallies: by arm, the champion's first. first: by the arms' weights, how many goal events fell on each arm; of a unit only its
     first. guards: for each challenger, the judge that compares it with the champion. arrivals: for each challenger, new units
-    that met it, and all. dropped: challengers that do harm, by their place among the arms.
+    that met it, and all. dropped: challengers that do harm or have left, by their place among the arms.
     """
 
     policy: JudgePolicy

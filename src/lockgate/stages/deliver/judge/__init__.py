@@ -10,7 +10,7 @@ report(state, step).verdict
 from lockgate.stages.deliver.judge.fold import observe
 from lockgate.stages.deliver.judge.latency import thresholds
 from lockgate.stages.deliver.judge.predictions import Difference, edges
-from lockgate.stages.deliver.judge.report import SMALL_SEGMENTS, Rate, Report, report
+from lockgate.stages.deliver.judge.report import SMALL_SEGMENTS, Look, Rate, Report, report, reports
 from lockgate.stages.deliver.judge.router import Assigned
 from lockgate.stages.deliver.judge.state import JudgeState, begin
 
@@ -19,11 +19,13 @@ __all__ = [
     "Assigned",
     "Difference",
     "JudgeState",
+    "Look",
     "Rate",
     "Report",
     "begin",
     "edges",
     "observe",
     "report",
+    "reports",
     "thresholds",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from lockgate.boundary.histogram import merge
-from lockgate.boundary.observations import FAILED
 from lockgate.domain.evidence import ArmObservation, Observation
 from lockgate.kernel.errors import Conflict, Invalid
 from lockgate.stages.deliver.judge.ledger import Ledger, Taken, tally_of
 from lockgate.stages.deliver.judge.router import Arrivals
+from lockgate.stages.deliver.judge.rules import Family
 from lockgate.stages.deliver.judge.segments import Segment, SegmentLedgers
-from lockgate.stages.deliver.judge.state import Family, JudgeState, Ledgers, Seen, families
+from lockgate.stages.deliver.judge.state import JudgeState, Seen
 from lockgate.stages.deliver.judge.tally import Tally, cell, counted
 
 Records: TypeAlias = tuple[tuple[int, int], ...]
@@ -71,16 +71,17 @@ def _warmed(state: JudgeState, baseline: ArmObservation) -> JudgeState:
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """What both arms' units, and their labelled units, added under one weight; canary first."""
+    """What both arms' units, their labelled units, and their units' timed requests added under one weight; canary first."""
 
     units: tuple[Taken, Taken]
     labelled: tuple[Taken, Taken]
+    timed: tuple[Taken, Taken] = field(default_factory=lambda: (Taken(), Taken()))
 
 
 def _evidence(state: JudgeState, observation: Observation) -> JudgeState:
-    arrived = _arrived(state, state.ledgers, observation)
+    arrived = _arrived(state, observation)
     tallies = dict(state.tallies)
-    for family in families(state.policy):
+    for family in state.rules.families:
         for event, tally in _added(state, family, observation, arrived).items():
             tallies[event] = tallies[event].plus(tally)
     seen = dict(state.seen)
@@ -100,9 +101,9 @@ def _segment_evidence(state: JudgeState, observation: Observation) -> JudgeState
     segment = state.segments.get(observation.segment)
     if segment is None:
         return state
-    arrived = _arrived(state, state.ledgers.segments[observation.segment], observation)
+    arrived = _arrived_in_segment(state, state.ledgers.segments[observation.segment], observation)
     tallies = dict(segment.tallies)
-    for family in families(state.policy):
+    for family in state.rules.families:
         if family.metric in tallies:
             tallies[family.metric] = tallies[family.metric].plus(_added(state, family, observation, arrived)[family.metric])
     units = segment.units + sum(taken.new for taken in arrived.units)
@@ -116,16 +117,34 @@ def _arrivals(state: JudgeState, observation: Observation, canary: Taken, baseli
     return state.arrivals.plus(new, observation.until, state.policy.settled)
 
 
-def _arrived(state: JudgeState, ledgers: Ledgers | SegmentLedgers, observation: Observation) -> _Arrived:
-    return _Arrived(_units(state, ledgers.units, observation), _labelled(state, ledgers.labels, observation))
-
-
-def _units(state: JudgeState, ledger: Ledger, observation: Observation) -> tuple[Taken, Taken]:
-    canary, baseline = observation.canary, observation.baseline
+def _arrived(state: JudgeState, observation: Observation) -> _Arrived:
+    labelled = _labelled(state, state.ledgers.labels, observation)
     if not state.sticky:
-        n, m = canary.completed, baseline.completed
-        return Taken(new=n, units=n, exposed=n), Taken(new=m, units=m)
-    return _take(ledger, observation.weight, canary.units, baseline.units)
+        n, m = observation.canary.completed, observation.baseline.completed
+        return _Arrived((Taken(new=n, units=n, exposed=n), Taken(new=m, units=m)), labelled)
+    visits, slow = state.ledgers.units, _compared(state, observation)
+    own, own_timed = visits.take(observation.canary.units, observation.weight, canary=True, slow=slow)
+    other, other_timed = visits.take(observation.baseline.units, observation.weight, canary=False, slow=slow)
+    return _Arrived((own, other), labelled, (own_timed, other_timed))
+
+
+def _compared(state: JudgeState, observation: Observation) -> int:
+    """Which bits of a unit's record say that a threshold was exceeded; 0 where the requests were compared with none.
+
+    A record does not say whether its request was compared. An observation compared in part (that of the tick which brings the
+    thresholds, unless it comes in two) counts as compared: the others are quick ones, in both arms alike.
+    """
+    if not observation.canary.timed + observation.baseline.timed:
+        return 0
+    return next((family.mask for family in state.rules.families if family.metric == "latency"), 0)
+
+
+def _arrived_in_segment(state: JudgeState, ledgers: SegmentLedgers, observation: Observation) -> _Arrived:
+    labelled = _labelled(state, ledgers.labels, observation)
+    if not state.sticky:
+        n, m = observation.canary.completed, observation.baseline.completed
+        return _Arrived((Taken(new=n), Taken(new=m)), labelled)
+    return _Arrived(_take(ledgers.units, observation.weight, observation.canary.units, observation.baseline.units), labelled)
 
 
 def _labelled(state: JudgeState, ledger: Ledger, observation: Observation) -> tuple[Taken, Taken]:
@@ -134,12 +153,8 @@ def _labelled(state: JudgeState, ledger: Ledger, observation: Observation) -> tu
     return _take(ledger, observation.weight, observation.canary.labels, observation.baseline.labels)
 
 
-def _take(ledger: Ledger, weight: float, canary: Records, baseline: Records, family: Family | None = None) -> tuple[Taken, Taken]:
-    shift, mask = (family.shift, family.mask) if family else (0, FAILED)
-    return (
-        ledger.take(canary, weight, canary=True, shift=shift, mask=mask),
-        ledger.take(baseline, weight, canary=False, shift=shift, mask=mask),
-    )
+def _take(ledger: Ledger, weight: float, canary: Records, baseline: Records) -> tuple[Taken, Taken]:
+    return ledger.take(canary, weight, canary=True), ledger.take(baseline, weight, canary=False)
 
 
 def _added(state: JudgeState, family: Family, observation: Observation, arrived: _Arrived) -> dict[str, Tally]:
@@ -152,10 +167,7 @@ def _added(state: JudgeState, family: Family, observation: Observation, arrived:
             return _by_unit(family, weight, arrived.units)
         return {"errors": counted(weight, (canary.completed, canary.failed), (baseline.completed, baseline.failed))}
     if state.sticky:
-        # A unit's record does not say whether the request was compared. An observation compared in part (that of the tick
-        # which brings the thresholds, unless it comes in two) counts as compared: the others are quick ones, in both arms alike.
-        timed = (canary.units, baseline.units) if canary.timed + baseline.timed else ((), ())
-        return _by_unit(family, weight, _take(state.ledgers.latency, weight, *timed, family))
+        return _by_unit(family, weight, arrived.timed)
     return {
         event: counted(weight, (canary.timed, _exceeded(canary, i)), (baseline.timed, _exceeded(baseline, i)))
         for i, event in enumerate(family.events)

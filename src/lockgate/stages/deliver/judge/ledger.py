@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from lockgate.boundary.observations import FAILED
 from lockgate.stages.deliver.judge.tally import Counts, Tally, cell
 
 
@@ -52,8 +53,8 @@ class Ledger(msgspec.Struct):
     horizon: int
     units: dict[int, Unit] = {}
 
-    def take(self, records: Iterable[tuple[int, int]], weight: float, *, canary: bool, shift: int = 0, mask: int = 1) -> Taken:
-        """Fold (key, outcome) records of one arm; the events are the outcome's bits from `shift` on, under `mask`."""
+    def take(self, records: Iterable[tuple[int, int]], weight: float, *, canary: bool) -> Taken:
+        """Fold (key, outcome) records of one arm; the event is the outcome's bit FAILED."""
         taken = Taken()
         units, horizon = self.units, self.horizon
         for key, outcome in records:
@@ -65,14 +66,13 @@ class Ledger(msgspec.Struct):
                 taken.exposed += canary
             elif weight != unit.high or canary is not unit.canary:
                 self._returned(unit, weight, canary, taken)
-            new = (outcome >> shift) & mask & ~unit.happened
-            if new:
-                unit.happened |= new
-                taken.first.append(new)
+            if outcome & FAILED and not unit.happened:
+                unit.happened = FAILED
+                taken.first.append(FAILED)
             if unit.seen < horizon:
                 unit.seen += 1
                 if unit.seen == horizon:
-                    taken.closed.append((unit.happened, _odds_weight(unit)))
+                    taken.closed.append((unit.happened, odds_weight(unit.low, unit.high)))
         return taken
 
     def _returned(self, unit: Unit, weight: float, canary: bool, taken: Taken) -> None:  # noqa: FBT001
@@ -85,8 +85,9 @@ class Ledger(msgspec.Struct):
             unit.canary = True
 
 
-def _odds_weight(unit: Unit) -> float:
-    return unit.low if unit.low == unit.high else unit.low / (unit.low + 1.0 - unit.high)
+def odds_weight(low: float, high: float) -> float:
+    """By which a window counts that closed between these weights."""
+    return low if low == high else low / (low + 1.0 - high)
 
 
 def tally_of(bit: int, weight: float, canary: Taken, baseline: Taken) -> Tally:

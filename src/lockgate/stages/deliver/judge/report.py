@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from lockgate.domain.contests import ArmFigures
 from lockgate.domain.rollouts import JudgePolicy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.stages.deliver.judge.bounds import harm_bound, router_bound, safe_bound
-from lockgate.stages.deliver.judge.evidence import harm_evidence, safe_evidence
-from lockgate.stages.deliver.judge.margins import harm_shares, segment_name
+from lockgate.stages.deliver.judge.evidence import harm_of_each, safety_of_each
+from lockgate.stages.deliver.judge.margins import segment_name
 from lockgate.stages.deliver.judge.predictions import Difference, difference
-from lockgate.stages.deliver.judge.router import Assigned, assigned, log_e_fault
+from lockgate.stages.deliver.judge.router import Assigned, assigned, log_e_faults
 from lockgate.stages.deliver.judge.state import JudgeState, Seen
-from lockgate.stats.combine import log_weighted_sum
+from lockgate.stats.combine import log_weighted_sums
 from lockgate.stats.confidence import rate_interval
 
 SMALL_SEGMENTS = "segments"
@@ -26,12 +25,32 @@ SMALLEST = -1e4  # in place of the logarithm of 0, which JSON cannot write
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """events in trials; low and high: 95 % at all times at once. With a sticky unit trials are units whose window closed."""
+    """events in trials. With a sticky unit trials are units whose window closed."""
 
     trials: int
     events: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % at all times at once."""
+        low, high = rate_interval(self.trials, self.events)
+        return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class LossFigures:
+    """Mean losses of a shadow and of the champion, over labelled pairs of so many units, of each its first.
+
+    low, high: of the difference, the shadow's less the champion's, 95 % at all times at once. left_out: labelled pairs whose
+    label has no loss.
+    """
+
+    units: int
+    shadow: float
+    champion: float
     low: float
     high: float
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +62,9 @@ class Report:
     evidence: natural logarithms of e-values: `harm/NAME`, `harm` (the weighted sum; bar: `harm_bar`), `safe/METRIC@STEP`
         (bar: `safe_bar`; STEP counts from 0), `router` (bar: `router_bar`), `predictions` (bar: `difference.bar`).
     rates: by event (`errors`, `latency.p99`, `labels`, `segment.KEY=VALUE/errors`), the canary's and the baseline's.
-    limits: by metric, what the canary's rate may be at most. assigned: how new units met the arms. difference: of the arms'
-        predictions, where they are compared. arms, winner: of a contest, and the winner's place among them.
+    limits: by metric, what the canary's rate may be at most; of a loss, by how much the mean may be higher. assigned: how new
+        units met the arms. difference: of the arms' predictions, where they are compared. arms, winner: of a contest, and the
+        winner's place among them. losses: of a shadow that is judged by its loss, which is no rate.
     """
 
     verdict: JudgeVerdict
@@ -64,6 +84,7 @@ class Report:
     difference: Difference | None = None
     arms: tuple[ArmFigures, ...] = ()
     winner: int | None = None
+    losses: LossFigures | None = None
 
 
 def report(state: JudgeState, step: int, *, extensions: int = 0) -> Report:
@@ -77,9 +98,31 @@ def report(state: JudgeState, step: int, *, extensions: int = 0) -> Report:
     Raises:
         ValueError: there is no such step.
     """
-    if not 0 <= step < len(state.steps):
-        raise ValueError(f"step {step} of {len(state.steps)}")
-    evidence = _gathered(state)
+    return reports([Look(state, step, extensions)])[0]
+
+
+class Look(NamedTuple):
+    """The arguments of `report`."""
+
+    state: JudgeState
+    step: int
+    extensions: int = 0
+
+
+def reports(looks: Sequence[Look]) -> list[Report]:
+    """`report` of each look, bit for bit, in a fraction of the time.
+
+    Raises:
+        ValueError: one of them is at a step that there is not.
+    """
+    for look in looks:
+        if not 0 <= look.step < len(look.state.steps):
+            raise ValueError(f"step {look.step} of {len(look.state.steps)}")
+    return [_report(look, evidence) for look, evidence in zip(looks, _gathered([look.state for look in looks]), strict=True)]
+
+
+def _report(look: Look, evidence: _Evidence) -> Report:
+    state, step, extensions = look
     seen = state.seen.get(state.steps[step], Seen())
     units = seen.labelled if "labels" in state.policy.metrics else seen.units
     verdict = _verdict(state.policy, evidence, step, seen, units, 1 + extensions)
@@ -108,14 +151,14 @@ class _Evidence:
 
     harm: dict[str, float]
     total: float
-    safe: dict[str, NDArray[np.float64]]
+    safe: dict[str, list[float]]
     router: float
     difference: Difference | None
 
     def named(self) -> dict[str, float]:
         found = {f"harm/{name}": value for name, value in self.harm.items()}
         found["harm"] = self.total
-        found |= {f"safe/{metric}@{step}": float(value) for metric, logs in self.safe.items() for step, value in enumerate(logs)}
+        found |= {f"safe/{metric}@{step}": value for metric, logs in self.safe.items() for step, value in enumerate(logs)}
         found["router"] = self.router
         if self.difference:
             found["predictions"] = self.difference.log_e
@@ -125,12 +168,19 @@ class _Evidence:
         return tuple(metric for metric, logs in self.safe.items() if logs[step] < bound)
 
 
-def _gathered(state: JudgeState) -> _Evidence:
-    harm, shares = harm_evidence(state), harm_shares(state.policy)
-    total = float(log_weighted_sum([harm[name] for name in shares], list(shares.values())))
-    predictions = state.policy.predictions
-    differ = difference(state.predictions, predictions) if predictions else None
-    return _Evidence(harm, total, safe_evidence(state), log_e_fault(state.arrivals), differ)
+def _gathered(states: Sequence[JudgeState]) -> list[_Evidence]:
+    if not states:
+        return []
+    harm, safe, router = harm_of_each(states), safety_of_each(states), log_e_faults([state.arrivals for state in states])
+    shares = [share for state in states for share in state.rules.shares.values()]
+    parts = [value for values in harm for value in values.values()]
+    totals = log_weighted_sums(parts, shares, [len(values) for values in harm]).tolist()
+    differ = [_differ(state) for state in states]
+    return [_Evidence(*each) for each in zip(harm, totals, safe, router, differ, strict=True)]
+
+
+def _differ(state: JudgeState) -> Difference | None:
+    return difference(state.predictions, state.policy.predictions) if state.policy.predictions else None
 
 
 def _verdict(policy: JudgePolicy, evidence: _Evidence, step: int, seen: Seen, units: int, budgets: int) -> JudgeVerdict:
@@ -158,8 +208,8 @@ def _deciding(state: JudgeState, evidence: _Evidence, step: int, verdict: JudgeV
 
 def _harmed(state: JudgeState, evidence: _Evidence) -> tuple[str, ...]:
     """Those whose part of the sum is at least an even share of the bar: by the pigeonhole principle there is one."""
-    shares, small = harm_shares(state.policy), _small(state)
-    parts = {name: evidence.harm[name] + log(share) for name, share in shares.items()}
+    small = _small(state)
+    parts = {name: evidence.harm[name] + log(share) for name, share in state.rules.shares.items()}
     bar = min(harm_bound(state.policy) - log(len(parts)), max(parts.values()))  # so that no rounding leaves it to nobody
     return tuple(name for name, part in parts.items() if part >= bar and name not in small) or (SMALL_SEGMENTS,)
 
@@ -178,13 +228,7 @@ def _rates(state: JudgeState) -> dict[str, tuple[Rate, Rate]]:
         for value, segment in state.segments.items():
             name = segment_name(state.policy.segments, value)
             tallies |= {f"{name}/{metric}": tally for metric, tally in segment.tallies.items()}
-    trials = [(tally.canary_trials, tally.baseline_trials) for tally in tallies.values()]
-    happened = [(tally.canary_events, tally.baseline_events) for tally in tallies.values()]
-    low, high = rate_interval(trials, happened)
     return {
-        event: (
-            Rate(trials[i][0], happened[i][0], float(low[i, 0]), float(high[i, 0])),
-            Rate(trials[i][1], happened[i][1], float(low[i, 1]), float(high[i, 1])),
-        )
-        for i, event in enumerate(tallies)
+        event: (Rate(tally.canary_trials, tally.canary_events), Rate(tally.baseline_trials, tally.baseline_events))
+        for event, tally in tallies.items()
     }

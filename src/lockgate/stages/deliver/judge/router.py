@@ -14,12 +14,11 @@ counts that say least. Its capital is therefore never more than that of the game
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
-from lockgate.stages.deliver.judge.tally import Counts, added
+from lockgate.stages.deliver.judge.tally import Counts, Row, added, columns
 from lockgate.stats.combine import log_mean
 from lockgate.stats.odds import log_e_worse
 
@@ -78,15 +77,22 @@ def assigned(arrivals: Arrivals) -> Assigned:
 
 def log_e_fault(arrivals: Arrivals) -> float:
     """Log e-value against "each new unit met the canary with the probability `weight`"."""
-    weights = np.array(sorted(arrivals.counted))
-    canary_now, baseline_now = _arms(arrivals.counted, weights)
-    canary_then, baseline_then = _arms(arrivals.settled, weights)
-    too_many = log_e_worse(weights, canary_then + baseline_now, canary_then)
-    too_few = log_e_worse(1 - weights, baseline_then + canary_now, baseline_then)
-    return float(log_mean(np.stack([too_many, too_few])))
+    return log_e_faults([arrivals])[0]
 
 
-def _arms(counts: Counts, weights: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[np.ndarray, np.ndarray]:
-    rows = [counts.get(weight, (0, 0)) for weight in weights.tolist()]
-    canary = np.array([own for _, own in rows], dtype=float)
-    return canary, np.array([units for units, _ in rows], dtype=float) - canary
+def log_e_faults(each: Sequence[Arrivals]) -> list[float]:
+    """`log_e_fault` of each."""
+    worse = log_e_worse(*columns([side for arrivals in each for side in _sides(arrivals)]))
+    found: list[float] = log_mean(worse.reshape(len(each), 2)).tolist()
+    return found
+
+
+def _sides(arrivals: Arrivals) -> tuple[list[Row], list[Row]]:
+    """What says least of too many units that met the canary, and of too few: then the baseline has too many."""
+    many, few = [], []
+    for weight, (units, canary) in sorted(arrivals.counted.items()):
+        units_then, canary_then = arrivals.settled.get(weight, (0, 0))
+        baseline_then = units_then - canary_then
+        many.append((weight, canary_then + units - canary, canary_then))
+        few.append((1 - weight, baseline_then + canary, baseline_then))
+    return many, few

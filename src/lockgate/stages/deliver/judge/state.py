@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from lockgate.boundary.observations import FAILED
 from lockgate.boundary.routes import Segmentation
 from lockgate.domain.rollouts import JudgePolicy
 from lockgate.kernel.errors import Fault, InvalidInput
@@ -13,31 +12,10 @@ from lockgate.stages.deliver.judge.ledger import Ledger
 from lockgate.stages.deliver.judge.margins import SHARES, proven_quantiles
 from lockgate.stages.deliver.judge.predictions import Shares
 from lockgate.stages.deliver.judge.router import Arrivals
+from lockgate.stages.deliver.judge.rules import Rules, rules
 from lockgate.stages.deliver.judge.segments import JUDGED, Segment, SegmentLedgers, segment_metrics
 from lockgate.stages.deliver.judge.tally import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Events that are counted together: they have a ledger in common, and their bits in an outcome stand side by side."""
-
-    metric: str
-    events: tuple[str, ...]
-    shift: int = 0
-
-    @property
-    def mask(self) -> int:
-        return (1 << len(self.events)) - 1
-
-
-def families(policy: JudgePolicy) -> tuple[Family, ...]:
-    exceedances = tuple(f"latency.p{100 * q:g}" for q in policy.quantiles)
-    known = {
-        "errors": Family("errors", ("errors",)),
-        "latency": Family("latency", exceedances, FAILED.bit_length()),
-        "labels": Family("labels", ("labels",)),
-    }
-    return tuple(known[metric] for metric in policy.metrics)
+from lockgate.stages.deliver.judge.visits import Visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +35,7 @@ class Seen:
 class Ledgers:
     """The only mutable part, so that a tick need not copy what it does not touch. `folded` counts the observations in it."""
 
-    units: Ledger
-    latency: Ledger
+    units: Visits
     labels: Ledger
     segments: dict[str, SegmentLedgers] = field(default_factory=dict)  # by value
     folded: int = 0
@@ -71,6 +48,7 @@ class JudgeState:
     policy: JudgePolicy
     steps: tuple[float, ...]
     sticky: bool
+    rules: Rules
     ledgers: Ledgers
     folded: int = 0
     requests: int = 0
@@ -101,11 +79,13 @@ def begin(policy: JudgePolicy, steps: tuple[float, ...], *, sticky: bool = False
         )
     if faults:
         raise InvalidInput("the judge's policy", faults)
-    events = (event for family in families(policy) for event in family.events)
+    following = rules(policy, len(steps), sticky=sticky)
+    events = (event for family in following.families for event in family.events)
     return JudgeState(
         policy,
         tuple(steps),
         sticky,
+        following,
         _ledgers(policy, policy.requests_per_unit if sticky else 1),
         tallies={event: Tally() for event in events},
         segments={value: _segment(policy) for value in _values(policy)},
@@ -114,7 +94,7 @@ def begin(policy: JudgePolicy, steps: tuple[float, ...], *, sticky: bool = False
 
 def _ledgers(policy: JudgePolicy, horizon: int) -> Ledgers:
     segments = {value: SegmentLedgers(Ledger(horizon), Ledger(horizon)) for value in _values(policy)}
-    return Ledgers(Ledger(horizon), Ledger(horizon), Ledger(horizon), segments)
+    return Ledgers(Visits(horizon), Ledger(horizon), segments)
 
 
 def _segment(policy: JudgePolicy) -> Segment:

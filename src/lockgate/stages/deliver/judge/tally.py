@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 Counts: TypeAlias = dict[float, tuple[int, int]]
 """By the canary's weight: how many events there were, and how many of them were the canary's."""
+
+Row: TypeAlias = tuple[float, int, int]
+"""A weight, the events under it, and how many of them were the canary's."""
+
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +68,23 @@ def added(some: Counts, more: Counts) -> Counts:
         had = total.get(weight, (0, 0))
         total[weight] = (had[0] + events, had[1] + canary_events)
     return total
+
+
+def by_weight(counts: Counts) -> list[Row]:
+    """One order for whatever holds the same counts."""
+    return [(weight, events, canary_events) for weight, (events, canary_events) in sorted(counts.items())]
+
+
+def columns(games: Sequence[Sequence[Row]]) -> tuple[Floats, Floats, Floats]:
+    """Weights, events and canary's events, each of shape (games, weights).
+
+    Games at fewer weights than others end in weights of 0 without events, at which nothing is won or lost.
+    """
+    width = max(map(len, games), default=0)
+    flat: list[float] = []
+    for rows in games:
+        for row in rows:
+            flat += row
+        flat += (0.0, 0.0, 0.0) * (width - len(rows))
+    weights, events, canary_events = np.array(flat, dtype=float).reshape(len(games), width, 3).transpose(2, 0, 1)
+    return weights, events, canary_events

@@ -6,6 +6,7 @@ drive(plan, traffic, fault, random)       # one run
 summary(scenario, plan, traffic, runs)    # many of them
 """
 
+from lockgate.stages.deliver.rehearsal.catalogue import judged_event, most_differing, scenario_names, scenarios
 from lockgate.stages.deliver.rehearsal.drive import Run, drive
 from lockgate.stages.deliver.rehearsal.reading import duration, sentence, warnings
 from lockgate.stages.deliver.rehearsal.scenarios import SCENARIOS, End, Fault, Scenario, injected, visible
@@ -27,6 +28,10 @@ __all__ = [
     "drive",
     "duration",
     "injected",
+    "judged_event",
+    "most_differing",
+    "scenario_names",
+    "scenarios",
     "sentence",
     "summary",
     "uneven",

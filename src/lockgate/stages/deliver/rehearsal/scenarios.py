@@ -9,6 +9,7 @@ from lockgate.domain.rollouts import JudgePolicy
 from lockgate.kernel.quantities import format_share
 from lockgate.stages.deliver.rehearsal.traffic import Traffic
 
+TENTH = 10
 LEAST_ERRORS = 0.001  # "twice the champion's errors" is nothing where the champion never fails: then it is twice this
 
 
@@ -20,6 +21,11 @@ class End(StrEnum):
     INCONCLUSIVE = "inconclusive"  # held for a person
     ROUTER_FAULT = "router-fault"  # held for a person
     WAITING = "waiting"
+    CHAMPION = "champion-won"  # of a contest
+    CONTENDER = "contender-won"  # of a contest: another one than the version that was requested
+
+
+WON = (End.PROMOTED, End.CHAMPION, End.CONTENDER)  # a contest has a winner
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,8 @@ class Fault:
     errors: its own error rate; None: `errors_ratio` times the champion's. latency_ratio: each answer takes so many times as long.
     late_share, late_by: this share of its answers takes so many seconds longer. labels_ratio: the judged event is so many times
     as frequent. router_ratio: units meet it so many times as often as the weight says. both: the champion has the same fault.
-    silent: nobody asks.
+    silent: nobody asks. differing: the share of answers in which a shadow differs from the champion; None: as many as where
+    nothing is wrong, but twice what its labels are worse by. unlabelled: labels never come.
     """
 
     errors: float | None = None
@@ -41,6 +48,8 @@ class Fault:
     router_ratio: float = 1.0
     both: bool = False
     silent: bool = False
+    differing: float | None = None
+    unlabelled: bool = False
 
     def error_rate(self, champion: float) -> float:
         if self.errors is not None:
@@ -50,17 +59,24 @@ class Fault:
     def event_rate(self, champion: float) -> float:
         return min(1.0, self.labels_ratio * champion)
 
+    def differs(self, traffic: Traffic) -> float:
+        if self.differing is not None:
+            return self.differing
+        rate = traffic.labels.event_rate if traffic.labels else 0.0
+        return min(1.0, max(traffic.differing or 0.0, 2 * abs(self.event_rate(rate) - rate)))
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """right: the ends that are as they should be; the figures tell how soon the first of them comes. metric: without it among
-    the judged ones there is nothing to be seen.
+    the judged ones there is nothing to be seen. every: only each so-many-th run is made, where all are long and alike.
     """
 
     name: str
     fault: Fault
     right: tuple[End, ...]
     metric: str | None = None
+    every: int = 1
 
 
 _STOPPED = (End.STOPPED,)
@@ -75,8 +91,8 @@ SCENARIOS = (
     Scenario("slow-tail", Fault(late_share=0.02, late_by=0.2), _STOPPED, "latency"),
     Scenario("labels-x1.25", Fault(labels_ratio=1.25), _STOPPED, "labels"),
     Scenario("router-skew", Fault(router_ratio=1.2), (End.ROUTER_FAULT,)),
-    Scenario("no-traffic", Fault(silent=True), (End.WAITING,)),
-    Scenario("both-fail", Fault(errors=1.0, both=True), (End.INCONCLUSIVE, End.WAITING), "errors"),
+    Scenario("no-traffic", Fault(silent=True), (End.WAITING,), every=TENTH),
+    Scenario("both-fail", Fault(errors=1.0, both=True), (End.INCONCLUSIVE, End.WAITING), "errors", TENTH),
 )
 INJECTED = "injected"
 
@@ -108,6 +124,10 @@ def story(fault: Fault, traffic: Traffic) -> str:
     if fault.labels_ratio != 1 and traffic.labels:
         before = traffic.labels.event_rate
         told.append(f"label events {_share(before)} → {_share(fault.event_rate(before))}")
+    if traffic.differing is not None:
+        told.append(f"{_share(fault.differs(traffic))} of the answers differ")
+    if fault.unlabelled:
+        told.append("labels never come")
     if fault.router_ratio != 1:
         told.append(f"the router gives it {fault.router_ratio:g} × its share")
     return ", ".join(told) or "nothing is different"

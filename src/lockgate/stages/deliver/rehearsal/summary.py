@@ -9,8 +9,9 @@ from math import ceil
 
 from lockgate.domain.rollouts import Plan
 from lockgate.stages.deliver.rehearsal.drive import Run
-from lockgate.stages.deliver.rehearsal.scenarios import End, Scenario, story
+from lockgate.stages.deliver.rehearsal.scenarios import WON, End, Scenario, story
 from lockgate.stages.deliver.rehearsal.traffic import Traffic
+from lockgate.stages.deliver.rollout import CONTESTS
 from lockgate.stats.binomial import lower_bound, upper_bound
 
 _OUTSIDE = 0.025  # on either side of a 95 % interval
@@ -53,9 +54,11 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """requests, exposed_requests, exposed_units, seconds: until the end that is right, in runs that came to it.
+    """requests, exposed_requests, exposed_units, seconds: until the end that is right, in runs that came to it; so with
+    exposed_share, the version's share of the requests, units, of a shadow its labelled pairs, and share, a contest's in the end.
 
-    metrics: those that decided in most of these runs. stuck: None if no run was left without a verdict.
+    metrics: those that decided in most of these runs. stuck: None if no run was left without a verdict. won: a contest had a
+    winner.
     """
 
     scenario: str
@@ -69,6 +72,10 @@ class Summary:
     seconds: Spread
     metrics: tuple[str, ...] = ()
     stuck: Stuck | None = None
+    exposed_share: Spread = Spread(None, None)
+    units: Spread = Spread(None, None)
+    share: Spread = Spread(None, None)
+    won: Count | None = None
 
 
 def summary(scenario: Scenario, plan: Plan, traffic: Traffic, runs: Sequence[Run]) -> Summary:
@@ -86,6 +93,10 @@ def summary(scenario: Scenario, plan: Plan, traffic: Traffic, runs: Sequence[Run
         _spread([run.seconds for run in arrived], len(runs)),
         _deciding(arrived),
         _stuck(plan, [run for run in runs if run.end in (End.INCONCLUSIVE, End.WAITING)]),
+        _spread([run.exposed_requests / run.requests for run in arrived if run.requests], len(runs)),
+        _spread([run.units for run in arrived], len(runs)),
+        _spread([run.share for run in arrived], len(runs)),
+        _count(sum(came[end] for end in WON), len(runs)) if plan.strategy in CONTESTS else None,
     )
 
 
@@ -112,4 +123,5 @@ def _stuck(plan: Plan, runs: Sequence[Run]) -> Stuck | None:
     there = [run for run in runs if run.step == step]
     unproven = Counter(metric for run in there for metric in run.metrics)
     short = sum(run.units < plan.judge.min_units for run in there)
-    return Stuck(plan.steps[step], tuple(metric for metric, _ in unproven.most_common()), short, len(there))
+    weight = plan.steps[step] if plan.steps else plan.share
+    return Stuck(weight, tuple(metric for metric, _ in unproven.most_common()), short, len(there))

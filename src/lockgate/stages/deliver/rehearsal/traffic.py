@@ -81,8 +81,9 @@ class Labels:
 class Traffic:
     """A model's traffic, which is the same all day.
 
-    requests_per_second: on average; they come at random times. errors: the champion's rate of failures. activity: where units are
-    sticky, how often each of them asks, relative to the others. hours: how long it is looked at.
+    requests_per_second: on average; they come at random times. errors: the champion's rate of failures; a shadow's, if nothing
+    is wrong with it. activity: where units are sticky, how often each of them asks, relative to the others. hours: how long it is
+    looked at. differing: the share of answers in which a shadow that is as good differs from the champion.
     """
 
     requests_per_second: float
@@ -91,6 +92,7 @@ class Traffic:
     labels: Labels | None = None
     activity: tuple[float, ...] = ()
     hours: float = 24.0
+    differing: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -108,6 +110,7 @@ class Traffic:
             "label_event_rate": self.labels.event_rate if self.labels else None,
             "label_delay": self.labels.delay if self.labels else None,
             "label_coverage": self.labels.coverage if self.labels else None,
+            "differing": self.differing,
         }
 
 

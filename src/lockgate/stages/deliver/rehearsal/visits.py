@@ -127,9 +127,9 @@ class _ByUnit:
         self._asked = np.cumsum(drawn.traffic.activity)
         self._place = random.random(units)
         luck = random.random(units)
-        self._risks = [_risks(rate, luck) for rate in drawn.errors]
+        self._risks = [risks(rate, luck) for rate in drawn.errors]
         luck = random.random(units)
-        self._events = [_risks(rate, luck) for rate in drawn.events]
+        self._events = [risks(rate, luck) for rate in drawn.events]
 
     def during(self, since: float, seconds: float, weight: float, thresholds: Thresholds | None) -> tuple[Observation, ...]:
         drawn = self._drawn
@@ -162,7 +162,7 @@ class _ByUnit:
         return tuple(zip(known.tolist(), happened.astype(int).tolist(), strict=True))
 
 
-def _risks(rate: float, luck: Floats) -> Floats:
+def risks(rate: float, luck: Floats) -> Floats:
     """Each unit's own rate: `rate` on average over luck, which is uniform on [0, 1), and at most MOST_UNLUCKY times as much."""
     if rate <= 0:
         return np.zeros_like(luck)

@@ -7,10 +7,10 @@ state = observe(state, observation)       # for each observation of the journal,
 report(state).verdict
 """
 
-from lockgate.stages.deliver.shadow.explain import sentence
+from lockgate.stages.deliver.shadow.explain import loss_told, sentence
 from lockgate.stages.deliver.shadow.fold import observe
 from lockgate.stages.deliver.shadow.observations import observations
 from lockgate.stages.deliver.shadow.report import report
 from lockgate.stages.deliver.shadow.state import ShadowState, begin
 
-__all__ = ["ShadowState", "begin", "observations", "observe", "report", "sentence"]
+__all__ = ["ShadowState", "begin", "loss_told", "observations", "observe", "report", "sentence"]

@@ -1,4 +1,7 @@
-"""E-values from the tallies. Pure functions of counts, so nothing can drift and labels may come in any order."""
+"""E-values from the tallies. Pure functions of counts, so nothing can drift and labels may come in any order.
+
+Of the loss alone it is capital won so far (see losses): the order counts, and the journal holds it.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,36 @@ def harm_shares(policy: JudgePolicy) -> dict[str, float]:
 def limit(policy: JudgePolicy, metric: str) -> float:
     """The rate of disagreements or of errors above which a shadow does harm and below which it is safe.
 
+    Of the loss, by how much its mean may be higher than the champion's.
+
     Raises:
         KeyError: labels are held against the champion's, not against a limit.
     """
+    if metric == "loss" and policy.loss is not None:
+        return policy.loss.margin
     if metric == "agreement" and policy.agreement is not None:
         return 1.0 - policy.agreement.at_least
     return {"errors": policy.margins["errors"].floor}[metric]
 
 
 def harm_evidence(state: ShadowState) -> dict[str, float]:
-    """By metric, log e-value against "the rate is at most its limit"; of labels against "at most the champion's"."""
-    return {metric: _harm(state, metric, state.tallies[metric]) for metric in state.policy.metrics}
+    """By metric, log e-value against "the rate is at most its limit"; of labels and loss against "at most the champion's"."""
+    return {
+        metric: state.loss.harm.log_e if metric == "loss" else _harm(state, metric, state.tallies[metric])
+        for metric in state.policy.metrics
+    }
 
 
 def safe_evidence(state: ShadowState) -> dict[str, float]:
     """By metric, log e-value against "the rate is at least its limit".
 
-    Of labels against "the rate is at least ratio × the champion's, and at least the floor".
+    Of labels against "the rate is at least ratio × the champion's, and at least the floor"; of the loss against "its mean is at
+    least the champion's and the margin".
     """
-    return {metric: _safe(state, metric, state.tallies[metric]) for metric in state.policy.metrics}
+    return {
+        metric: _little_lost(state) if metric == "loss" else _safe(state, metric, state.tallies[metric])
+        for metric in state.policy.metrics
+    }
 
 
 def _harm(state: ShadowState, metric: str, tally: Tally) -> float:
@@ -51,6 +65,13 @@ def _safe(state: ShadowState, metric: str, tally: Tally) -> float:
     if metric == "labels":
         return _no_worse(state, tally)
     return float(log_e_below(tally.windows, tally.own / state.horizon, limit(state.policy, metric)))
+
+
+def _little_lost(state: ShadowState) -> float:
+    """Where the champion's mean loss so far and the margin reach 1, no shadow could be that bad: nothing is refuted."""
+    mean, loss = state.loss.mean, state.policy.loss
+    possible = loss is not None and mean.other + loss.margin * mean.units < mean.units
+    return state.loss.safe.log_e if possible or not mean.units else float("-inf")
 
 
 def _no_worse(state: ShadowState, tally: Tally) -> float:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from lockgate.boundary.observations import DISAGREED, FAILED
 from lockgate.domain.evidence import Observation
 from lockgate.kernel.errors import Conflict, Invalid
+from lockgate.stages.deliver.shadow.losses import LossTally
 from lockgate.stages.deliver.shadow.state import ShadowState
 from lockgate.stages.deliver.shadow.tally import OTHER, OWN, Tally, counted
 
@@ -37,6 +38,7 @@ def observe(state: ShadowState, observation: Observation) -> ShadowState:
         requests=state.requests + observation.canary.completed,
         pairs=state.pairs + observation.pairs.agreed + observation.pairs.disagreed,
         labels=state.labels + len(observation.canary.labels),
+        loss=_loss(state, observation),
         tallies={metric: tally.plus(added[metric]) for metric, tally in state.tallies.items()},
     )
 
@@ -52,6 +54,8 @@ def _check(state: ShadowState, observation: Observation) -> None:
             f"{pairs.agreed} pairs that agree, {pairs.disagreed} that do not and {shadow.failed} failures found, "
             f"together {shadow.completed} expected"
         )
+    if wrong := next((one for one in pairs.losses if not all(0 <= loss <= 1 for loss in one[1:])), None):
+        raise Invalid(f"losses of {wrong[1]} and {wrong[2]} found, from 0 to 1 expected")
 
 
 def _agreement(state: ShadowState, observation: Observation) -> Tally:
@@ -65,6 +69,14 @@ def _errors(state: ShadowState, observation: Observation) -> Tally:
     if not state.sticky:
         return counted(observation.canary.completed, observation.canary.failed)
     return state.ledgers.errors.take((key, OWN if bits & FAILED else 0) for key, bits in observation.canary.units)
+
+
+def _loss(state: ShadowState, observation: Observation) -> LossTally:
+    pairs, loss = observation.pairs, state.policy.loss
+    if loss is None:
+        return state.loss
+    first, windows = state.ledgers.losses.take(pairs.losses)
+    return state.loss.plus(first, windows, loss.margin, len(pairs.losses), pairs.left_out)
 
 
 def _labels(observation: Observation) -> Iterator[tuple[int, int]]:

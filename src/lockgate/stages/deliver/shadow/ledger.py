@@ -7,7 +7,7 @@ So of a unit that comes back
 - SAFE takes the mean of the first `horizon` outcomes, once, at the last of them, so that it has seen more than beginnings.
 
 The mean is used as the share of an event. The logarithm of a bet is concave in the outcome, so this only lowers the capital, and
-what is valid for single trials stays valid (see stats.paired_rates).
+what is valid for single trials stays valid (see stats.paired_rates). A mean of losses is a number in [0, 1] as each of them is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from lockgate.stages.deliver.shadow.losses import LossPair
 from lockgate.stages.deliver.shadow.tally import OTHER, OWN, Tally
 
 _BOTH = OWN | OTHER
@@ -29,6 +30,36 @@ class Unit(msgspec.Struct, array_like=True, gc=False):
     own: int = 0
     other: int = 0
     told: bool = False
+
+
+class LossUnit(msgspec.Struct, array_like=True, gc=False):
+    """seen: labelled pairs in its window. own, other: sums of the losses in it, the shadow's and the champion's."""
+
+    seen: int = 0
+    own: float = 0.0
+    other: float = 0.0
+
+
+class LossLedger(msgspec.Struct):
+    """The same for numbers in place of events. Mutable, as the other one."""
+
+    horizon: int
+    units: dict[int, LossUnit] = {}
+
+    def take(self, losses: Iterable[tuple[int, float, float]]) -> tuple[list[LossPair], list[LossPair]]:
+        """Of (key, shadow's, champion's) records the first of each unit that is new, and the means of windows that they close."""
+        first: list[LossPair] = []
+        closed: list[LossPair] = []
+        for key, own, other in losses:
+            unit = self.units.get(key)
+            if unit is None:
+                unit = self.units[key] = LossUnit()
+                first.append((own, other))
+            if unit.seen < self.horizon:
+                unit.seen, unit.own, unit.other = unit.seen + 1, unit.own + own, unit.other + other
+                if unit.seen == self.horizon:
+                    closed.append((unit.own / self.horizon, unit.other / self.horizon))
+        return first, closed
 
 
 class Ledger(msgspec.Struct):

@@ -24,7 +24,9 @@ def observations(rollout: Rollout, cells: Iterable[Cell], labelled: Sequence[Lab
         return ()
     champion = [cell for cell in here if not cell.shadow and cell.version == rollout.baseline]
     shadow_labels, champion_labels = _labels(rollout, labelled)
-    pairs = Pairs(sum(cell.agreed for cell in own), sum(cell.disagreed for cell in own), _merged(cell.deltas for cell in own))
+    losses, left_out = _losses(rollout, labelled)
+    agreed, disagreed = sum(cell.agreed for cell in own), sum(cell.disagreed for cell in own)
+    pairs = Pairs(agreed, disagreed, _merged(cell.deltas for cell in own), losses, left_out)
     return (Observation(rollout.share, _arm(own, shadow_labels, units=True), _arm(champion, champion_labels), pairs=pairs),)
 
 
@@ -46,6 +48,16 @@ def _labels(rollout: Rollout, labelled: Sequence[LabelledPair]) -> tuple[tuple[t
     shadow = tuple((one.key, int(event.happened(one.shadow, one.label))) for one in labelled)
     champion = tuple((one.key, int(event.happened(one.champion, one.label))) for one in labelled)
     return shadow, champion
+
+
+def _losses(rollout: Rollout, labelled: Sequence[LabelledPair]) -> tuple[tuple[tuple[int, float, float], ...], int]:
+    """Of the pairs that have a loss; and how many have none."""
+    loss = rollout.judge.loss
+    if loss is None:
+        return (), 0
+    taken = [one for one in labelled if loss.takes(one.label)]
+    losses = tuple((one.key, loss.at(one.shadow, one.label), loss.at(one.champion, one.label)) for one in taken)
+    return losses, len(labelled) - len(taken)
 
 
 def _merged(histograms: Iterable[dict[int, int]]) -> dict[int, int]:

@@ -10,9 +10,8 @@ from lockgate.stages.deliver.judge.bounds import harm_bound, router_bound, safe_
 from lockgate.stages.deliver.judge.report import SMALLEST, Rate, Report
 from lockgate.stages.deliver.judge.router import Assigned
 from lockgate.stages.deliver.shadow.evidence import harm_evidence, harm_shares, limit, safe_evidence
-from lockgate.stages.deliver.shadow.state import ShadowState
+from lockgate.stages.deliver.shadow.state import EVENTS, ShadowState
 from lockgate.stats.combine import log_weighted_sum
-from lockgate.stats.confidence import rate_interval
 
 
 def report(state: ShadowState, *, extensions: int = 0) -> Report:
@@ -20,20 +19,20 @@ def report(state: ShadowState, *, extensions: int = 0) -> Report:
 
     HARM is looked at first. SAFE needs a proof for each metric, and `min_units`. INCONCLUSIVE: neither, after `max_units` units
     with a pair, or as many pairs as those units' windows hold (few users who return for ever are no new evidence); where labels
-    are judged, both are counted in labelled pairs, because labels come late. `extensions` adds as many budgets. Nobody was
-    exposed, and no unit was assigned to an arm.
+    or their loss are judged, both are counted in labelled pairs, because labels come late. `extensions` adds as many budgets.
+    Nobody was exposed, and no unit was assigned to an arm.
     """
     policy, harm, safe = state.policy, harm_evidence(state), safe_evidence(state)
     shares = harm_shares(policy)
     total = float(log_weighted_sum(list(harm.values()), [shares[metric] for metric in harm]))
     unproven = tuple(metric for metric, value in safe.items() if value < safe_bound(policy))
-    units = state.tallies[_decisive(policy)].units
+    units, outcomes = _budgeted(state)
     verdict = JudgeVerdict.WAIT
     if total >= harm_bound(policy):
         verdict = JudgeVerdict.HARM
     elif units >= policy.min_units and not unproven:
         verdict = JudgeVerdict.SAFE
-    elif _spent(state, units, 1 + extensions):
+    elif _spent(state, units, outcomes, 1 + extensions):
         verdict = JudgeVerdict.INCONCLUSIVE
     return Report(
         verdict=verdict,
@@ -47,20 +46,24 @@ def report(state: ShadowState, *, extensions: int = 0) -> Report:
         exposed_units=0,
         step_units=units,
         step_canary_units=units,
-        rates={metric: _rates(state, metric) for metric in policy.metrics},
+        rates={metric: _rates(state, metric) for metric in policy.metrics if metric in EVENTS},
         limits={metric: limit(policy, metric) for metric in policy.metrics if metric != "labels"},
         assigned=Assigned(0, 0, 0.0),
+        losses=state.loss.mean.figures(state.loss.left_out) if "loss" in policy.metrics else None,
     )
 
 
-def _decisive(policy: JudgePolicy) -> str:
-    """The metric whose units are the budget."""
-    return "labels" if "labels" in policy.metrics else "agreement"
+def _budgeted(state: ShadowState) -> tuple[int, int]:
+    """What the budget is of: units, and outcomes. A label without a loss is no proof, and uses up patience all the same."""
+    if "labels" in state.policy.metrics:
+        return state.tallies["labels"].units, state.labels
+    if "loss" in state.policy.metrics:
+        return state.loss.mean.units, state.loss.pairs + state.loss.left_out
+    return state.tallies["agreement"].units, state.pairs
 
 
-def _spent(state: ShadowState, units: int, budgets: int) -> bool:
+def _spent(state: ShadowState, units: int, outcomes: int, budgets: int) -> bool:
     budget = state.policy.max_units * budgets
-    outcomes = state.labels if "labels" in state.policy.metrics else state.pairs
     return units >= budget or outcomes >= budget * state.horizon
 
 
@@ -83,10 +86,5 @@ def _rates(state: ShadowState, metric: str) -> tuple[Rate, Rate]:
     """By the first outcome of each unit. Of agreement and errors there is no champion's side: it has answered."""
     tally = state.tallies[metric]
     if metric == "agreement":
-        return _rate(tally.units, tally.units - tally.own_first), _rate(0, 0)
-    return _rate(tally.units, tally.own_first), _rate(tally.units if metric == "labels" else 0, tally.other_first)
-
-
-def _rate(trials: int, events: int) -> Rate:
-    low, high = rate_interval(trials, events)
-    return Rate(trials, events, float(low), float(high))
+        return Rate(tally.units, tally.units - tally.own_first), Rate(0, 0)
+    return Rate(tally.units, tally.own_first), Rate(tally.units if metric == "labels" else 0, tally.other_first)

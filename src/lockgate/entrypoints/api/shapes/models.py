@@ -1,0 +1,86 @@
+"""Models, versions, and the requests to move them, as the REST API answers and takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from lockgate.domain.models import RequestState, Stage, Vote
+from lockgate.entrypoints.api.shapes.basics import Body, Comment, Gate, Name, Segment, Shape
+from lockgate.entrypoints.api.shapes.learning import Learned
+
+
+class Model(Shape):
+    name: str
+    created_at: datetime
+    latest_version: int
+    aliases: dict[str, int] = Field(default_factory=dict)
+
+
+class Version(Shape):
+    """learned: what a checkpoint of online learning came from; null for any other version."""
+
+    model: str
+    version: int
+    digest: str
+    stage: Stage
+    run: str
+    author: str
+    created_at: datetime
+    dirty: bool
+    metrics: dict[str, float]
+    gates: list[Gate]
+    evaluation: str | None
+    reference: str | None
+    learned: Learned | None
+
+
+class VersionInFull(Version):
+    """With the package's manifest; null where the package is not in the store."""
+
+    manifest: dict[str, Any] | None
+
+
+class Decision(Shape):
+    by: str
+    vote: Vote
+    at: datetime
+    comment: str
+
+
+class Request(Shape):
+    """segment: the part of Production's traffic whose champion it is to be; empty: of all that have none of their own. by: the
+    header or field that tells it.
+    """
+
+    id: str
+    model: str
+    version: int
+    digest: str
+    to_stage: Stage
+    requester: str
+    created_at: datetime
+    comment: str
+    state: RequestState
+    decisions: list[Decision]
+    closed_at: datetime | None
+    segment: str
+    by: str
+
+
+class NewRequest(Body):
+    model: Name
+    version: int = Field(ge=1)
+    to_stage: Stage
+    comment: Comment = ""
+    segment: Segment = Field(None, description="Of Production: the part of the traffic whose champion it is to be.")
+
+
+class Verdict(Body):
+    comment: Comment = ""
+
+
+class NewComment(Body):
+    text: Annotated[str, StringConstraints(min_length=1, max_length=65_535)]
