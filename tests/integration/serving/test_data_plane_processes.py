@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from tests.integration.serving.data_plane import (
 pytestmark = pytest.mark.integration
 
 NewPlane = Callable[..., DataPlane]
+LOAD_PATIENCE = 20.0  # seconds that a worker waits for its packages before it serves without them
 
 
 def champion(plane: DataPlane, bias: float = 0.0) -> Route:
@@ -194,6 +196,36 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_worker_that_still_loads_lets_go_of_the_port_when_its_supervisor_is_killed(
+    new_plane: NewPlane, own_control: ControlPlane
+) -> None:
+    """The package is tried first, by the supervisor that is gone: nobody is going to say that it may be loaded."""
+    plane = started(new_plane, own_control)
+    plane.stop()
+    shutil.rmtree(plane.home / "data-plane" / "examined")
+    plane.start()
+    port = plane.port
+    wait_for(lambda: plane.pids, "the worker is started")
+    assert plane.process is not None
+    wait_for(lambda: any(event["event"] == "routes applied" for event in list(plane.events)), "it loads")
+    plane.process.kill()
+    plane.process.wait()
+    killed = time.monotonic()
+    wait_for(lambda: _free(port), "the port is free", 15)
+    assert time.monotonic() - killed < LOAD_PATIENCE / 2
+    plane.ended()
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def test_every_answer_is_recorded_once(new_plane: NewPlane, own_control: ControlPlane) -> None:

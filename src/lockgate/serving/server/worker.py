@@ -156,12 +156,29 @@ class Worker:
         self._hosts.start()
         kept = self._kept_table()
         if kept is not None:
-            self._router.apply(kept)
-            await self._router.settled(LOAD_PATIENCE)
+            await self._load(kept)
         poll = self._poll(known=kept)
         poll.start()
         self._reporter.start()
         tasks = [self._loop.create_task(self._flusher.run()), self._loop.create_task(self._keep_house())]
+        if self._stop.is_set():
+            os.close(self._place.descriptor)  # it was told while it loaded: the port is for whoever comes next
+        else:
+            await self._serve()
+        for task in tasks:
+            task.cancel()
+        poll.stop()
+        await self._leave()
+
+    async def _load(self, kept: RouteTable) -> None:
+        """Until all of the table's packages are ready or failed, or nobody is left who wants them."""
+        self._router.apply(kept)
+        waits = {self._loop.create_task(self._router.settled(LOAD_PATIENCE)), self._loop.create_task(self._stop.wait())}
+        _, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in left:
+            wait.cancel()
+
+    async def _serve(self) -> None:
         serving = self._loop.create_task(self._listener.run())
         if self._grpc is not None:
             self._grpc.start()
@@ -169,10 +186,6 @@ class Worker:
         log.info("worker serves", extra={"worker": self._place.worker, "incarnation": self._incarnation, "pid": os.getpid()})
         await self._stop.wait()
         await self._drain(serving)
-        for task in tasks:
-            task.cancel()
-        poll.stop()
-        await self._leave()
 
     def stop(self, *, hurried: bool) -> None:
         """hurried: nobody is left who could send requests elsewhere, so there is no grace."""
