@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.boundary.acknowledgements import Readiness
 from lockgate.boundary.records import frames
 from lockgate.boundary.routes import Arm, Role, Route
 from tests.integration.serving.data_plane import (
@@ -216,6 +217,8 @@ def test_a_worker_that_still_loads_lets_go_of_the_port_when_its_supervisor_is_ki
     wait_for(lambda: _free(port), "the port is free", 15)
     assert time.monotonic() - killed < LOAD_PATIENCE / 2
     plane.ended()
+    told = [one for one in own_control.workers.values() for state in one.packages.values() if state.readiness is Readiness.FAILED]
+    assert all(one.leaving for one in told), "that it ends is no fault of the package's: a rollout would be aborted for it"
 
 
 def _free(port: int) -> bool:

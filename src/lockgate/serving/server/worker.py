@@ -157,12 +157,13 @@ class Worker:
         kept = self._kept_table()
         if kept is not None:
             await self._load(kept)
+        self._leaving = self._stop.is_set()  # told while it loaded: what it says of packages from now on is no news of theirs
         poll = self._poll(known=kept)
         poll.start()
         self._reporter.start()
         tasks = [self._loop.create_task(self._flusher.run()), self._loop.create_task(self._keep_house())]
-        if self._stop.is_set():
-            os.close(self._place.descriptor)  # it was told while it loaded: the port is for whoever comes next
+        if self._leaving:
+            os.close(self._place.descriptor)  # the port is for whoever comes next
         else:
             await self._serve()
         for task in tasks:
