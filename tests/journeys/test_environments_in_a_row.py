@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 import pytest
 from hypothesis import settings
@@ -35,11 +33,8 @@ from lockgate.ports.state import (
     ROLLOUTS,
     VERSIONS,
     WORKERS,
-    Kind,
     Received,
-    State,
     Worker,
-    Writer,
 )
 from lockgate.stages.deliver.online.course import begun
 from lockgate.testing.artifacts import MemoryArtifacts
@@ -56,6 +51,7 @@ from lockgate.usecases.send_on import LAG, PATIENCE, send_on
 from lockgate.usecases.start_rollout import start_rollout
 from lockgate.usecases.steer_rollout import steer
 from lockgate.usecases.world import World
+from tests.journeys.full_disk import FullDisk
 
 ADA, BEN, EVE = Actor("ada"), Actor("ben"), Actor("eve")
 HOUR = 3600.0
@@ -605,32 +601,6 @@ def test_two_controllers_take_a_step_once() -> None:
     assert [one.to_stage for one in here.requests()] == [Stage.STAGING, Stage.PRODUCTION]
 
 
-class FullDisk:
-    """A state that cannot keep rollouts: what a step has put before that is undone with it."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self.read = state.read
-
-    @contextmanager
-    def write(self) -> Iterator[Writer]:
-        with self._state.write() as tx:
-            yield cast("Writer", _Full(tx))
-
-
-class _Full:
-    def __init__(self, tx: Writer) -> None:
-        self._tx = tx
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx, name)
-
-    def put(self, kind: Kind[Any], item: object) -> None:
-        if kind is ROLLOUTS:
-            raise OSError("the disk is full")
-        self._tx.put(kind, item)
-
-
 def test_a_step_that_fails_in_its_midst_leaves_no_trace_and_is_taken_later() -> None:
     here = site(Deployment.AUTOMATIC)
     here.register()
@@ -638,7 +608,7 @@ def test_a_step_that_fails_in_its_midst_leaves_no_trace_and_is_taken_later() -> 
     here.settle()
     before = here.requests(), len(here.happened(*Action))
     with pytest.raises(OSError, match="the disk is full"):
-        send_on(replace(here.world, state=FullDisk(here.world.state)))
+        send_on(replace(here.world, state=FullDisk(here.world.state, ROLLOUTS)))
     assert (here.requests(), len(here.happened(*Action))) == before
     assert here.turn()
     assert here.stages() == {1: Stage.PRODUCTION}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -33,11 +31,8 @@ from lockgate.ports.state import (
     ROLLOUTS,
     VERSIONS,
     WORKERS,
-    Kind,
     Received,
-    State,
     Worker,
-    Writer,
 )
 from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.testing.clock import VirtualClock
@@ -53,6 +48,7 @@ from lockgate.usecases.roll_back import roll_back
 from lockgate.usecases.start_rollout import open_rollout
 from lockgate.usecases.steer_rollout import steer
 from lockgate.usecases.world import World
+from tests.journeys.full_disk import FullDisk
 
 ADA = Actor("ada")
 DAY = 86400.0
@@ -430,38 +426,12 @@ def test_a_tick_that_fails_leaves_no_trace() -> None:
     with site.world.state.write() as tx:
         tx.add(INBOX, Received(block.worker, block.incarnation, block.sequence, block))
     with pytest.raises(OSError, match="the disk is full"):
-        advance_rollouts(replace(site.world, state=Failing(site.world.state)), site.judges)
+        advance_rollouts(replace(site.world, state=FullDisk(site.world.state, HOLD_ROWS)), site.judges)
     assert site.rows == before
     site.tick()
     assert replay_hold(site.world, site.rollout.id).same
     keys = [key for row in site.rows for one in row.events for key, _ in one.units]
     assert site.hold.promoted.failed + site.hold.before.failed == len(keys) == len(set(keys)) > 0
-
-
-class Failing:
-    """A state that cannot keep rows of a hold's journal."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self.read = state.read
-
-    @contextmanager
-    def write(self) -> Iterator[Writer]:
-        with self._state.write() as tx:
-            yield cast("Writer", FullDisk(tx))
-
-
-class FullDisk:
-    def __init__(self, tx: Writer) -> None:
-        self._tx = tx
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tx, name)
-
-    def put(self, kind: Kind[Any], item: object) -> None:
-        if kind is HOLD_ROWS:
-            raise OSError("the disk is full")
-        self._tx.put(kind, item)
 
 
 def test_controllers_that_take_turns_go_on_where_the_other_stopped() -> None:

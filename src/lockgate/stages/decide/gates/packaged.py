@@ -11,12 +11,11 @@ import numpy as np
 
 from lockgate.domain.packages import Cost
 from lockgate.domain.verdicts import GateResult, GateVerdict
+from lockgate.stages.decide.gates.share import judge_share
 from lockgate.stages.decide.packaged_spec import PackagedSpec
-from lockgate.stats.binomial import lower_bound, upper_bound
 
 GATE = "packaged"
 REQUESTS = 2000  # none of them too slow proves a p99, and 10 of them are still within it
-_TAIL = 0.025
 _QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 _MEGA = 1e6
 
@@ -65,8 +64,7 @@ def _latency(name: str, limit: float, cost: Cost) -> GateResult:
     if len(seconds) == 0:
         return GateResult(GATE, _rule(name, limit), GateVerdict.ERROR, "no request was measured")
     n, slow = len(seconds), int(np.count_nonzero(seconds * 1e3 > limit))
-    low, high, allowed = lower_bound(slow, n, _TAIL), upper_bound(slow, n, _TAIL), 1 - quantile
-    verdict = GateVerdict.FAIL if low > allowed else GateVerdict.PASS if high <= allowed else GateVerdict.INCONCLUSIVE
+    low, high, verdict = judge_share(slow, n, 1 - quantile)
     found = float(np.quantile(seconds, quantile)) * 1e3
     told = f"{found:.3g} ms measured over {n:,} requests; {slow:,} took longer than {limit:g} ms ({low:.2%} to {high:.2%} of all)"
     hint = ". Try again on a machine with nothing else to do" if verdict is GateVerdict.INCONCLUSIVE else ""

@@ -20,11 +20,10 @@ from lockgate.boundary.manifest import Signature
 from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.kernel.errors import Invalid
 from lockgate.stages.decide.gates.probes import Probe, Unaskable, probe
+from lockgate.stages.decide.gates.share import judge_share
 from lockgate.stages.decide.robustness_spec import CaseSpec, Law, RobustnessSpec
-from lockgate.stats.binomial import lower_bound, upper_bound
 
 GATE = "robustness"
-_TAIL = 0.025
 
 Floats = NDArray[np.float64]
 Ask = Callable[[Mapping[str, Sequence[Any]]], Sequence[float]]
@@ -80,8 +79,7 @@ def _broken(rule: RobustnessSpec, before: Floats, after: Floats) -> NDArray[np.b
 
 def _said(rule: RobustnessSpec, rows: Probe, before: Floats, after: Floats, broken: NDArray[np.bool_]) -> GateResult:
     n, k = len(broken), int(broken.sum())
-    low, high = lower_bound(k, n, _TAIL), upper_bound(k, n, _TAIL)
-    verdict = GateVerdict.FAIL if low > rule.at_most else GateVerdict.PASS if high <= rule.at_most else GateVerdict.INCONCLUSIVE
+    low, high, verdict = judge_share(k, n, rule.at_most)
     told = f"{k:,} of {n:,} rows break it ({low:.2%} to {high:.2%} of all); at most {rule.at_most:.2%} may"
     if k:
         told += f". {_worst(rule, rows, before, after, broken)}"
