@@ -23,7 +23,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from lockgate.boundary.acknowledgements import Acknowledgement, PackageState
+from lockgate.boundary.acknowledgements import Acknowledgement, PackageState, Readiness
 from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, Tensor, encode
 from lockgate.boundary.observations import Block, Cell, Feedback
 from lockgate.boundary.routes import Revision, Route, RouteTable
@@ -174,6 +174,12 @@ class ControlPlane:
     def applied(self, revision: Revision, workers: int = 1) -> bool:
         newest = {one.worker: one for one in list(self.workers.values())}
         return len(newest) == workers and all(one.revision >= revision for one in newest.values())
+
+    def able(self, workers: int) -> bool:
+        """Whether so many workers have every package of the table: one that answers for the plane is not yet all of them."""
+        wanted, told = self.table.digests(), list(self.workers.values())
+        ready = [{digest for digest, state in one.packages.items() if state.readiness is Readiness.READY} for one in told]
+        return sum(packages >= wanted for packages in ready) == workers
 
     @contextmanager
     def serving(self) -> Iterator[ControlPlane]:

@@ -14,7 +14,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lockgate.boundary.acknowledgements import Readiness
 from lockgate.boundary.key_file import KEY_FILE
 from lockgate.boundary.keys import Key, KeyScope, Rate, new_key
 from lockgate.boundary.routes import Arm, Role, Route
@@ -186,7 +185,7 @@ def test_a_rate_holds_over_all_workers_and_is_no_versions_failure(
 ) -> None:
     text, metrics = keys.add("mine", KeyScope.INFER, rate=Rate(0.1, 20)), keys.add("prometheus", KeyScope.METRICS)
     plane = closed("--workers", "2")
-    wait_for(lambda: len(ready_workers(own_control)) == 2, "both workers can answer", 60)
+    wait_for(lambda: own_control.able(2), "both workers can answer", 60)
     replies = [bearing(plane, text) for _ in range(40)]  # each on a connection of its own, so that both workers get some
     assert [reply.status for reply in replies] == [200] * 20 + [429] * 20
     assert replies[-1].headers["retry-after"] in ("9", "10")
@@ -267,13 +266,3 @@ def test_it_does_not_start_where_it_should_not_listen(tmp_path: Path, options: l
     assert said.returncode == 2
     assert all(part in said.stderr for part in expected), said.stderr
     assert "Traceback" not in said.stderr
-
-
-def ready_workers(control: ControlPlane) -> list[str]:
-    """Those that have every package of the table."""
-    wanted = control.table.digests()
-    return [
-        one.worker
-        for one in list(control.workers.values())
-        if {digest for digest, state in one.packages.items() if state.readiness is Readiness.READY} >= wanted
-    ]

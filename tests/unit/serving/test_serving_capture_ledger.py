@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import isclose, log
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lockgate.serving.capture.figures import FigureFiles, Figures, exposition
 from lockgate.serving.capture.fold import buckets
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.tally import Tally
-from tests.unit.serving.capture import REVISION, block_of, tally, told
+from tests.unit.serving.capture import REVISION, Desk, block_of, tally, told
 
 CHAMPION = Arm(1, "c", Role.CHAMPION, 0.9)
 CANARY = Arm(2, "b", Role.CANARY, 0.1)
@@ -241,6 +242,15 @@ def test_a_model_may_have_any_name_in_the_figures() -> None:
     ledger.succeed(ledger.admit(Tally('a"b\\c\n', 1, REVISION, judged=True), 1), 0.01, 1.0)
     told(ledger)
     assert 'model="a\\"b\\\\c\\n"' in exposition(ledger.figures)
+
+
+def test_figures_are_left_also_when_nothing_came_that_is_evidence(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.ledger.count("limited", 4)
+    asyncio.run(desk.flusher.flush())
+    assert not desk.blocks
+    assert FigureFiles(tmp_path / "figures", "another").together(Figures()).totals == {"limited": 4}
+    desk.spool.release()
 
 
 def test_figures_go_on_where_a_dead_worker_left_them_and_add_up_over_workers(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Flusher:
         self._cut: Cut | None = None  # until its block is made
         self._waiting: Closed | None = None  # until its block is durable
         self._refused = False
+        self._left = b""  # the figures that were saved last
         self._begun_at = clock.monotonic()  # keeping the last block
         self._turn = asyncio.Lock()
         self._rounds: set[asyncio.Task[None]] = set()
@@ -121,6 +122,7 @@ class Flusher:
         async with self._turn:
             if hurried or self._due:
                 await self._keep_block()
+                await self._leave_figures()
             await self._write_records()
             await self._write_access()
 
@@ -140,7 +142,13 @@ class Flusher:
         self._ledger.settle(self._waiting)
         self._waiting = None
         self._ledger.figures.count("blocks_spooled")
-        await self._in_writer(self._save_figures, msgspec.msgpack.encode(self._ledger.figures))
+
+    async def _leave_figures(self) -> None:
+        """Also where no block was due: what was refused for its key's sake is nobody's evidence, and is counted all the same."""
+        content = msgspec.msgpack.encode(self._ledger.figures)
+        if content != self._left:
+            self._left = content
+            await self._in_writer(self._save_figures, content)
 
     async def _closed(self) -> Closed | None:
         self._cut = self._cut or self._ledger.cut(self._now(), owed=self._spool.owes)

@@ -196,9 +196,8 @@ class Server:
             self._server.request_call(self._queue, self._queue, self._came)
 
     def _came(self, event: Any) -> None:
-        if self._closing:
-            return
-        self._ask_for_a_call()
+        if not self._closing:
+            self._ask_for_a_call()
         handle, details = event.call, event.call_details
         if handle is None or not event.success:
             return
