@@ -6,7 +6,7 @@ import subprocess
 
 SETS = {
     "demo": ["ml", "demo"],
-    "dev": ["ml", "demo", "dev", "postgres", "skops", "xgboost", "lightgbm", "river", "mlflow", "arrow", "grpc", "otel"],
+    "dev": ["ml", "demo", "dev", "postgres", "skops", "xgboost", "lightgbm", "river", "mlflow", "arrow", "grpc", "otel", "oidc"],
 }
 
 

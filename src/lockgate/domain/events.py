@@ -12,21 +12,44 @@ from lockgate.kernel.digest import digest_json
 GENESIS = "sha256:" + "0" * 64
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Up to this event the log was what `hash` covers, says whoever holds the key. signature: base64. key: its fingerprint."""
+
+    seq: int
+    hash: str
+    at: datetime
+    key: str
+    signature: str
+
+
 class Action(StrEnum):
     RUN_STARTED = "run:pipeline:started"
     RUN_REFUSED = "run:pipeline:refused"
     RUN_FAILED = "run:pipeline:failed"
+    MODEL_CREATED = "model:name:created"
     VERSION_REGISTERED = "model:version:registered"
     REQUEST_CREATED = "request:transition:created"
     REQUEST_APPROVED = "request:transition:approved"
     REQUEST_REJECTED = "request:transition:rejected"
     REQUEST_CANCELLED = "request:transition:cancelled"
+    REQUEST_EXPIRED = "request:transition:expired"
+    APPROVAL_VOIDED = "request:approval:voided"
+    POLICY_SET = "policy:rules:set"
+    GLASS_BROKEN = "policy:break-glass:opened"
+    GLASS_MENDED = "policy:break-glass:closed"
+    WAIVER_GRANTED = "gate:waiver:granted"
+    WAIVER_WITHDRAWN = "gate:waiver:withdrawn"
     POLICY_WITHHELD = "policy:transition:withheld"
     STAGE_APPLIED = "model:stage:applied"
     STAGE_ARCHIVED = "model:stage:archived"
     ALIAS_SET = "model:alias:set"
     ALIAS_REMOVED = "model:alias:removed"
     COMMENT_ADDED = "model:comment:added"
+    COMMENT_EDITED = "model:comment:edited"
+    COMMENT_DELETED = "model:comment:deleted"
+    NOTES_SET = "model:notes:set"
+    VERSION_DELETED = "model:version:deleted"
     ROLLOUT_STARTED = "rollout:plan:started"
     ROLLOUT_STEPPED = "rollout:weight:set"
     ROLLOUT_DROPPED = "rollout:arm:dropped"
@@ -53,6 +76,12 @@ class Action(StrEnum):
     CHAMPIONS_SET = "project:champions:set"
     TOKEN_CREATED = "access:token:created"
     TOKEN_REVOKED = "access:token:revoked"
+    USER_SET = "access:user:set"
+    LOGIN_BEGUN = "access:login:begun"
+    LOGIN_ENDED = "access:login:ended"
+    WEBHOOK_SET = "notice:webhook:set"
+    WEBHOOK_REMOVED = "notice:webhook:removed"
+    DELIVERY_DEAD = "notice:delivery:dead"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class ModelVersion:
     stage: Stage = Stage.NONE
     metrics: dict[str, float] = field(default_factory=dict)
     gates: tuple[GateResult, ...] = ()
+    evidence: str | None = None  # digest: what the gates found, as a document
     evaluation: str | None = None  # digest: one row for each held-out example
     reference: str | None = None  # digest: the distribution of the training features and of the predictions
     learned: Learned | None = None  # of a checkpoint of online learning
@@ -69,6 +70,7 @@ class RequestState(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
 
 
 class Vote(StrEnum):
@@ -78,17 +80,21 @@ class Vote(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One person's yes or no."""
+    """One person's yes or no. It speaks of what the request was bound to then; a yes to anything else counts no more."""
 
     by: str
     vote: Vote
     at: datetime
     comment: str = ""
+    binding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TransitionRequest:
-    """A question to people: may this version move to that stage? It speaks of one digest."""
+    """A question to people: may this version move to that stage? It speaks of one digest.
+
+    binding: of all that an answer goes by: the package, its data, the gates' evidence, and the policy.
+    """
 
     id: str
     model: str
@@ -103,3 +109,5 @@ class TransitionRequest:
     closed_at: datetime | None = None
     segment: str = ""  # the part of the traffic whose champion it is to be; "": of all that have none of their own
     by: str = ""  # the header or field that tells the segment, as when it was asked for
+    binding: str = ""
+    expires_at: datetime | None = None

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`authenticated` is false where a name was only given (`--as NAME` on a local home): the record says so."""
+    """`authenticated` is false where a name was only given (`--as NAME` on a local home): the record says so.
+
+    groups: as an identity provider or an administrator tells them; a policy may give a role to a group.
+    """
 
     name: str
     authenticated: bool = False
+    groups: tuple[str, ...] = ()
 
 
 POLICY = Actor("policy", authenticated=True)  # decides where `deployment: automatic` says so

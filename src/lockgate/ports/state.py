@@ -14,16 +14,21 @@ from typing import Any, Generic, Protocol, TypeVar
 from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.boundary.observations import Block
 from lockgate.boundary.routes import RouteTable
-from lockgate.domain.events import Event, Happened
+from lockgate.domain.access import AccessToken, Login, User
+from lockgate.domain.events import Checkpoint, Event, Happened
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
 from lockgate.domain.holds import Hold, HoldRow
 from lockgate.domain.learning import Learning, LessonLog, LoggedLesson
 from lockgate.domain.models import Alias, ModelVersion, RegisteredModel, TransitionRequest
+from lockgate.domain.notices import Delivery, Webhook
 from lockgate.domain.pairs import LabelledPair, Pairing, ShadowScore
+from lockgate.domain.policy import BrokenGlass, PolicyRecord
 from lockgate.domain.projects import ProjectRecord
+from lockgate.domain.remarks import Comment, Notes
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run, StepOutput
+from lockgate.domain.waivers import Waiver
 
 T = TypeVar("T")
 
@@ -117,6 +122,18 @@ LEARNINGS = Kind("learnings", Learning, ("model",))
 LESSON_LOGS = Kind("lesson_logs", LessonLog, ("model",))
 LESSONS = Kind("lessons", LoggedLesson, ("model", "seq"), ("id",))
 
+POLICIES = Kind("policies", PolicyRecord, ("name",))
+BROKEN_GLASS = Kind("broken_glass", BrokenGlass, ("id",))
+WAIVERS = Kind("waivers", Waiver, ("id",), ("model",))
+USERS = Kind("users", User, ("name",))
+ACCESS_TOKENS = Kind("access_tokens", AccessToken, ("id",), ("user",))
+LOGINS = Kind("logins", Login, ("id",), ("user",))
+COMMENTS = Kind("comments", Comment, ("id",), ("model", "version"))
+NOTES = Kind("notes", Notes, ("model", "version"))
+WEBHOOKS = Kind("webhooks", Webhook, ("id",))
+DELIVERIES = Kind("deliveries", Delivery, ("id",), ("webhook", "state"))
+CHECKPOINTS = Kind("checkpoints", Checkpoint, ("seq",))
+
 KINDS: tuple[Kind[Any], ...] = (
     PROJECTS,
     MODELS,
@@ -145,6 +162,17 @@ KINDS: tuple[Kind[Any], ...] = (
     LEARNINGS,
     LESSON_LOGS,
     LESSONS,
+    POLICIES,
+    BROKEN_GLASS,
+    WAIVERS,
+    USERS,
+    ACCESS_TOKENS,
+    LOGINS,
+    COMMENTS,
+    NOTES,
+    WEBHOOKS,
+    DELIVERIES,
+    CHECKPOINTS,
 )
 
 

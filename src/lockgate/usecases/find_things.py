@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from lockgate.domain.models import ModelVersion, RegisteredModel, TransitionRequest
+from lockgate.domain.policy import CURRENT, Policy
 from lockgate.domain.projects import Environment
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run
 from lockgate.kernel.errors import NotFound
-from lockgate.ports.state import MODELS, PROJECTS, REQUESTS, ROLLOUTS, RUNS, VERSIONS, Reader
+from lockgate.ports.state import MODELS, POLICIES, PROJECTS, REQUESTS, ROLLOUTS, RUNS, VERSIONS, Reader
 
 
 def model_named(tx: Reader, name: str) -> RegisteredModel:
@@ -55,3 +56,9 @@ def environment_of(tx: Reader, model: str, name: str) -> Environment:
     """What the project file says of an environment; where it says nothing: replace, and one approval by somebody else."""
     record = tx.get(PROJECTS, model)
     return record.environments.get(name, Environment()) if record else Environment()
+
+
+def policy_of(tx: Reader) -> Policy:
+    """The platform's policy; without one, a policy that asks for nothing beside what the project files do."""
+    record = tx.get(POLICIES, CURRENT)
+    return record.policy if record else Policy()

@@ -34,6 +34,7 @@ from lockgate.ports.state import (
 )
 from lockgate.stages.decide.audit import verify
 from lockgate.testing import builders as a
+from lockgate.testing import company
 from lockgate.testing.clock import START
 
 _A_MOMENT = 0.005  # seconds: other threads run meanwhile
@@ -70,6 +71,17 @@ EXAMPLES: dict[Kind[Any], Any] = {
     kinds.LESSONS: LoggedLesson(a.MODEL, 5, "lesson-1", 1, {"x": [0.1, None], "s": ["a", "b"]}, (1.0, 0.0), 12.5),
     kinds.WINDOWS: a.window(body={"seen": [1, 2.5, "x", None, True]}),
     kinds.LEASES: Lease("controller", "w0", 12.5),
+    kinds.POLICIES: company.policy_record(policy=company.policy(edges=(company.edge(),))),
+    kinds.BROKEN_GLASS: company.broken_glass(),
+    kinds.WAIVERS: company.waiver(rule="auc >= 0.65"),
+    kinds.USERS: company.user(groups=("ml",)),
+    kinds.ACCESS_TOKENS: company.access_token(),
+    kinds.LOGINS: company.login(),
+    kinds.COMMENTS: company.comment(edited_at=START),
+    kinds.NOTES: company.notes(tags={"team": "ml"}),
+    kinds.WEBHOOKS: company.webhook(),
+    kinds.DELIVERIES: company.delivery(ended_at=START),
+    kinds.CHECKPOINTS: company.checkpoint(),
 }
 
 
