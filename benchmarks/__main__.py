@@ -8,6 +8,7 @@ import sys
 PARTS = (
     ["benchmarks.judge"],
     ["benchmarks.guards"],
+    ["benchmarks.registry", "--only", "sqlite"],
     ["benchmarks.serving", "--only", "bare", "lockgate", "--models", "flights", "--no-growth", "--name", "gateway"],
 )
 

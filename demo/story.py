@@ -108,7 +108,7 @@ class Story:
             self.report.say(finding["detail"])
             trigger = wait_until(self._fired, 5, "the retraining is triggered")
             self.report.say(f"retraining: {trigger['reason']}")
-            wait_until(lambda: self._rollout_of(4), 120, "version 4 is registered, requested and approved by the policy")
+            wait_until(lambda: self._rollout_of(4), 240, "version 4 is registered, requested and approved by the policy")
             act.figures |= {"finding": finding, "trigger": trigger}
             rollout = self._ride(act, DECEMBER, skip=asked)
             if rollout["phase"] != "promoted" or self._champion() != 4:  # noqa: PLR2004

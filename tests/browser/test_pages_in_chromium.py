@@ -30,11 +30,13 @@ def every_page(story: Story) -> list[str]:
         "/",
         f"/models/{MODEL}",
         f"/models/{MODEL}/versions/2",
+        f"/models/{MODEL}/versions/2/evidence",
         *rollouts,
         "/runs",
         f"/runs/{run}",
         "/audit",
         "/findings",
+        "/notifications",
         "/docs",
     ]
 
@@ -112,9 +114,9 @@ def test_the_keyboard_reaches_everything(browser: Browser, address: str) -> None
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text(MODEL)
         page.goto("/runs")
-        for name in ("Skip to content", "Lockgate", "Models", "Runs", "Findings", "Audit", "API"):
+        for name in ("Skip to content", "Lockgate", "Models", "Requests", "Runs", "Findings", "Audit", "Notifications", "API"):
             page.keyboard.press("Tab")
-            expect(page.locator(":focus")).to_have_text(name)
+            expect(page.locator(":focus")).to_contain_text(name)
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
 

@@ -163,7 +163,7 @@ class _Transactions(RuleBasedStateMachine):
         if self.writer:
             self.commit()
         with self.state.read() as reader:
-            audit = verify(lambda after, limit: reader.events(after=after, limit=limit))
+            audit = verify(lambda after, limit: reader.written(after=after, limit=limit))
         assert (audit.events, audit.broken) == (self.committed, None)
 
 

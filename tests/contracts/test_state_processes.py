@@ -51,7 +51,7 @@ def test_processes_take_turns(database: str, sql_state: SqlState) -> None:
     with sql_state.read() as reader:
         assert reader.find(LEASES) == [Lease("counter", "", 100)]
         assert [event.happened.details["until"] for event in reader.events()] == list(range(100))
-        assert verify(lambda after, limit: reader.events(after=after, limit=limit)).broken is None
+        assert verify(lambda after, limit: reader.written(after=after, limit=limit)).broken is None
 
 
 def test_a_process_killed_within_a_transaction_leaves_nothing_of_it(database: str, sql_state: SqlState) -> None:
@@ -81,7 +81,7 @@ def test_what_was_committed_outlives_a_kill(database: str, sql_state: SqlState) 
     last = int(rest[-1] if rest else told)
     with sql_state.read() as reader:
         kept = [version.version for version in reader.find(VERSIONS)]
-        audit = verify(lambda after, limit: reader.events(after=after, limit=limit))
+        audit = verify(lambda after, limit: reader.written(after=after, limit=limit))
     assert kept == list(range(1, len(kept) + 1))
     assert len(kept) in (last, last + 1)  # the last may have been committed and not told
     assert (audit.events, audit.broken) == (len(kept), None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,8 +20,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from lockgate.boundary import trusted_types
+from lockgate.boundary.trusted_types import FILE, VARIABLE, TrustedTypes, refusal_of
 from lockgate.integrations.sklearn.skops_file import SCHEMA, reproducible
-from lockgate.kernel.errors import Invalid
+from lockgate.kernel.errors import Invalid, Refused
 from lockgate.serving.runtimes.model import RuntimeFailure
 from lockgate.serving.runtimes.package import read
 from lockgate.serving.runtimes.registry import load_model
@@ -104,9 +109,11 @@ def test_an_artifact_cannot_lengthen_the_list(tmp_path: Path) -> None:
 def test_pickle_is_refused_under_any_name(tmp_path: Path) -> None:
     fixture = models.make(tmp_path)
     harmful = pickle.dumps(LogisticRegression())
-    with pytest.raises(RuntimeFailure, match="this is no skops file"):
+    with pytest.raises(Refused, match=r"model\.skops holds a pickle that names sklearn\.linear_model"):
         load_model(*read(tmp_path, fixture.with_file(harmful).digest))
-    with pytest.raises(Invalid, match=r"0 files of the package end in \.skops"):
+    with pytest.raises(RuntimeFailure, match="this is no skops file"):
+        unpack(harmful, SKLEARN)
+    with pytest.raises(Refused, match=r"model\.pkl is a pickle by its name"):
         load_model(*read(tmp_path, fixture.with_file(harmful, name="model.pkl").digest))
 
 
@@ -124,3 +131,125 @@ def test_a_file_made_reproducible_still_opens() -> None:
     once = reproducible(skops.dumps(model))
     assert once == reproducible(once) == reproducible(skops.dumps(model))
     np.testing.assert_array_equal(unpack(once, SKLEARN).predict_proba(np.eye(3)), model.predict_proba(np.eye(3)))
+
+
+class Plain:
+    """A class that a platform's owners might add."""
+
+
+def by(*types: str) -> Any:
+    return replace(SKLEARN, policy=TrustedTypes("sha256:" + "0" * 64, types))
+
+
+def as_object(module: str, name: str) -> bytes:
+    """A file in which the function of a FunctionTransformer is an object of a class."""
+
+    def change(node: dict[str, Any]) -> None:
+        node.update({"__module__": module, "__class__": name, "__loader__": "ObjectNode", "content": None})
+
+    return forged(change)
+
+
+def test_a_policy_adds_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "__module__", "company.models")
+    company = ModuleType("company.models")
+    company.Plain = Plain  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "company", ModuleType("company"))
+    monkeypatch.setitem(sys.modules, "company.models", company)
+    content = as_object("company.models", "Plain")
+    with pytest.raises(RuntimeFailure, match=r"company\.models\.Plain.*Lockgate's own list\)"):
+        unpack(content, SKLEARN)
+    assert isinstance(unpack(content, by("company.models.Plain")).steps[0][1].func, Plain)
+    company.harmless = print  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeFailure, match="and 1 types of the policy"):  # a function, and not defined there either
+        unpack(as_object("company.models", "harmless"), by("company.models.harmless"))
+
+
+NEVER = [
+    *("builtins.eval", "builtins.getattr", "operator.methodcaller", "operator.attrgetter", "functools.partial", "os.system"),
+    *("posix.system", "subprocess.Popen", "_io.open", "io.FileIO", "importlib.import_module", "runpy._run_code", "timeit.Timer"),
+    *(
+        "bdb.Bdb",
+        "idlelib.run.Executive",
+        "types.FunctionType",
+        "types.CodeType",
+        "ctypes.CDLL",
+        "pickle.Unpickler",
+        "_pickle.loads",
+    ),
+    *(
+        "numpy.load",
+        "numpy.lib.npyio.load",
+        "numpy.lib._npyio_impl.load",
+        "numpy.memmap",
+        "numpy.vectorize",
+        "numpy.f2py.run_main",
+    ),
+    *(
+        "numpy.testing._private.utils.runstring",
+        "joblib.load",
+        "joblib.memory.Memory",
+        "sklearn.externals._arff.load",
+        "torch.load",
+    ),
+    *(
+        "pandas.io.pickle.read_pickle",
+        "scipy.stats._distn_infrastructure.rv_continuous",
+        "cloudpickle.loads",
+        "dill.loads",
+        "pip.main",
+    ),
+    *(
+        "skops.io.load",
+        "lockgate.wiring.home.Home",
+        "sklearn.datasets._base.load_files",
+        "mlflow.pyfunc.load_model",
+        "yaml.Loader",
+    ),
+    *("sklearn.preprocessing._function_transformer.FunctionTransformer", "sklearn.utils._testing.check_output"),
+]
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_no_policy_can_allow_what_runs_code(name: str, tmp_path: Path) -> None:
+    assert name in str(refusal_of(name))
+    with pytest.raises(Invalid, match="the policy may not trust these types") as caught:
+        trusted_types.lay_down(tmp_path, TrustedTypes("sha256:1", ("company.models.Plain", name)))
+    assert caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "Plain", "a..b", ".a", "a.", "a.b c", "a.b()", "a/b.c", "a." + "b" * 300, "ä.b"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    assert "MODULE.CLASS expected" in str(refusal_of(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["company.models.Encoder", "category_encoders.ordinal.OrdinalEncoder", "collections.OrderedDict"]
+)
+def test_others_are_the_owners_to_trust(name: str) -> None:
+    assert refusal_of(name) is None
+
+
+def test_even_a_list_that_was_forged_on_its_way_trusts_nothing_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeFailure, match=r"posix\.system"):
+        unpack(naming("posix", "system"), by("posix.system"))
+    forged_list = trusted_types.encode(TrustedTypes("sha256:1", ("posix.system",)))
+    (tmp_path / FILE).write_bytes(forged_list)
+    with pytest.raises(Invalid, match="may not trust"):
+        trusted_types.read(tmp_path)
+    monkeypatch.setenv(VARIABLE, forged_list.decode())
+    with pytest.raises(Invalid, match="may not trust"):
+        load_model(*read(tmp_path, models.make(tmp_path).digest))
+
+
+def test_the_list_lies_whole_and_is_written_only_when_it_is_another(tmp_path: Path) -> None:
+    assert trusted_types.read(tmp_path) == TrustedTypes()
+    some = TrustedTypes("sha256:1", ("company.models.Plain",))
+    assert trusted_types.lay_down(tmp_path / "plane", some)
+    assert not trusted_types.lay_down(tmp_path / "plane", some)
+    assert trusted_types.read(tmp_path / "plane") == some
+    assert [path.name for path in (tmp_path / "plane").iterdir()] == [FILE]
+    (tmp_path / "plane" / FILE).write_text("{")
+    with pytest.raises(Invalid, match="cannot be read"):
+        trusted_types.read(tmp_path / "plane")

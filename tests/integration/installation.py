@@ -87,7 +87,7 @@ class Installation:
             self.supervisor.wait(30)
 
     def pids(self) -> dict[str, int]:
-        """Of the supervisor, its five children, and the gateway's worker; those that run now."""
+        """Of the supervisor, its six children, and the gateway's worker; those that run now."""
         if self.supervisor is None or self.supervisor.poll() is not None:
             return {}
         try:

@@ -16,7 +16,7 @@ from lockgate.usecases.read_audit import verify_audit
 from lockgate.usecases.replay_rollout import replay_rollout
 from tests.integration.installation import Installation, Traffic
 
-PROCESSES = ("supervisor", "control", "controller", "runner", "learner", "gateway", "worker")
+PROCESSES = ("supervisor", "control", "controller", "runner", "learner", "notifier", "gateway", "worker")
 KILLS = 20  # of each
 VERSIONS = 5
 
@@ -71,7 +71,7 @@ class Killer:
         return True
 
 
-def test_a_story_with_a_hundred_and_twenty_kills_ends_like_one_without(tmp_path: Path) -> None:
+def test_a_story_with_kills_of_every_process_ends_like_one_without(tmp_path: Path) -> None:
     calm = Installation(tmp_path / "calm")
     calm.up()
     with Traffic(calm.data_port) as traffic:

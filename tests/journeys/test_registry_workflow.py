@@ -26,8 +26,9 @@ from lockgate.testing.clock import VirtualClock
 from lockgate.testing.state import MemoryState
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts
 from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
+from lockgate.usecases.look_back import look_back
 from lockgate.usecases.publish_routes import desired_route
-from lockgate.usecases.read_audit import standing_at, verify_audit
+from lockgate.usecases.read_audit import verify_audit
 from lockgate.usecases.register_version import register_version
 from lockgate.usecases.request_transition import request_transition
 from lockgate.usecases.roll_back import roll_back
@@ -200,7 +201,8 @@ def test_asking_twice_or_for_what_is_not_there_is_refused() -> None:
     register(world)
     request_transition(world, "m", 1, Stage.STAGING, ADA)
     with pytest.raises(Conflict, match="already asks"):
-        request_transition(world, "m", 1, Stage.STAGING, BEN)
+        request_transition(world, "m", 1, Stage.STAGING, ADA)
+    assert request_transition(world, "m", 1, Stage.STAGING, BEN).requester == "ben", "somebody else may ask for the same"
     with pytest.raises(NotFound, match="no version 9; its latest is 1"):
         request_transition(world, "m", 9, Stage.STAGING, ADA)
     with pytest.raises(NotFound, match="models here: m"):
@@ -425,7 +427,7 @@ class Workflow(RuleBasedStateMachine):
     @invariant()
     def the_audit_log_is_whole_and_agrees(self) -> None:
         assert verify_audit(self.world).broken is None
-        said = {one.version: one.stage for one in standing_at(self.world, self.world.clock.now())}
+        said = {one.version: one.stage for one in look_back(self.world, self.world.clock.now()).stages}
         assert said == {version: stage for version, stage in stages(self.world).items() if version in said}
         assert all(version in said for version, stage in stages(self.world).items() if stage is not Stage.NONE)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hmac import compare_digest
+
+from lockgate.kernel.digest import digest_bytes
 
 
 class Scope(StrEnum):
@@ -42,10 +45,25 @@ class AccessToken:
     expires_at: datetime
     revoked_at: datetime | None = None
 
+    def opens(self, text: str) -> bool:
+        """Whether `text` is this token. Takes the same time wherever they differ."""
+        return compare_digest(self.hash, digest_bytes(text.encode()))
+
+    def ended(self, now: datetime) -> str | None:
+        """Why it opens nothing any more; None while it does."""
+        if self.revoked_at is not None:
+            return f"was revoked at {self.revoked_at:%Y-%m-%d %H:%M} UTC"
+        if now >= self.expires_at:
+            return f"expired at {self.expires_at:%Y-%m-%d %H:%M} UTC"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A browser in which a user is signed in. id: hash of what its cookie holds. seen_at: when it last asked, by and by."""
+    """A browser in which a user is signed in. id: hash of what its cookie holds. seen_at: when it last asked, by and by.
+
+    token: the id of the one that was shown for it; empty where an identity provider vouched.
+    """
 
     id: str
     user: str
@@ -53,3 +71,4 @@ class Login:
     created_at: datetime
     expires_at: datetime
     seen_at: datetime
+    token: str = ""

@@ -17,10 +17,13 @@ class Deployment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """need: different people. excluded: of `requester` and `author` (of the version's commit), who may not decide."""
+    """need: different people. excluded: of `requester` and `author` (of the version's commit), who may not decide. roles: of the
+    platform's policy, of which each must have one; none: anybody.
+    """
 
     need: int = 1
     excluded: tuple[str, ...] = ("requester", "author")
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,14 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRecord:
-    """What the server goes by until the next run reads the project file anew. `watch` is the file's watch part, as JSON."""
+    """What the server goes by until the next run reads the project file anew.
+
+    watch: the file's watch part, as JSON. gates: digest of its gates.
+    """
 
     model: str
     folder: str
     deployment: Deployment
     environments: dict[str, Environment] = field(default_factory=dict)
     watch: dict[str, Any] = field(default_factory=dict)
+    gates: str = ""

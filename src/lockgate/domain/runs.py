@@ -61,6 +61,7 @@ class Run:
     version: int | None = None
     error: str | None = None
     finished_at: datetime | None = None
+    author_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,15 @@ class RunCommand(Work, frozen=True, tag="command", kw_only=True):
 
 
 class LoadData(Work, frozen=True, tag="load", kw_only=True):
-    """Read the data and, where there is a contract, have `checker` (`module:function`) hold it against it."""
+    """Read the data and, where there is a contract, have `checker` (`module:function`) hold it against it.
+
+    at: Unix seconds, what the data's freshness is judged by.
+    """
 
     data: Dataset
     contract: dict[str, Any] | None
     checker: str
+    at: float
 
 
 class CallStep(Work, frozen=True, tag="step", kw_only=True):

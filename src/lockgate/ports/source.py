@@ -10,11 +10,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a folder holds. dirty: it differs from the commit, or there is none. author: of the commit."""
+    """What a folder holds. dirty: it differs from the commit, or there is none. author, email: of the commit."""
 
     commit: str | None
     author: str | None
     dirty: bool
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Checkout:
     folder: Path
     commit: str
     author: str
+    email: str = ""
 
 
 class Source(Protocol):

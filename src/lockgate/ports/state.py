@@ -15,7 +15,7 @@ from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.boundary.observations import Block
 from lockgate.boundary.routes import RouteTable
 from lockgate.domain.access import AccessToken, Login, User
-from lockgate.domain.events import Checkpoint, Event, Happened
+from lockgate.domain.events import Action, Checkpoint, Event, Happened, Written
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
 from lockgate.domain.holds import Hold, HoldRow
@@ -200,12 +200,23 @@ class Reader(Protocol):
         self,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int | None = None,
         newest_first: bool = False,
         subject: str | None = None,
         model: str | None = None,
+        actor: str | None = None,
+        actions: Sequence[Action] = (),
     ) -> list[Event]:
-        """Events with a higher `seq` than `after`."""
+        """Events with a higher `seq` than `after` and a lower one than `before`; of these actions only, if any are named."""
+        ...
+
+    def written(self, *, after: int = 0, limit: int) -> Sequence[Written]:
+        """Events as they are kept, for a walk of the whole chain: nothing is parsed, also nothing that was altered.
+
+        Raises:
+            Corrupt: one of them holds bytes that are no text.
+        """
         ...
 
 

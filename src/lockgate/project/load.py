@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.projects import Deployment, ProjectRecord
+from lockgate.kernel.digest import digest_json
 from lockgate.kernel.errors import Fault, InvalidInput, NotFound
 from lockgate.project.document import Document, read_document, spell
 from lockgate.project.faults import faults_of, shown, suggestion
@@ -53,6 +54,7 @@ class Project:
             deployment=self.deployment,
             environments=self.delivery.environments(),
             watch=self.watch.model_dump(mode="json"),
+            gates=digest_json(self.gates.model_dump(mode="json")),
         )
 
 

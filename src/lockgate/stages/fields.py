@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
@@ -36,7 +36,8 @@ def _share(value: Any, info: ValidationInfo) -> float:
     return parse_share(value if isinstance(value, str) else "")
 
 
-def _name(value: str) -> str:
+def check_name(value: str) -> str:
+    """The name of a model, a step or an environment. Raises ValueError if it is none."""
     if len(value) > _LONGEST_NAME or not _NAME.fullmatch(value):
         raise ValueError(f"up to {_LONGEST_NAME} lower-case letters, digits and single - _ . between them expected")
     return value
@@ -51,9 +52,18 @@ def _float(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53 else value
 
 
+def _features(value: Any) -> Any:
+    if value == "all":
+        return "all"
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
+        raise ValueError("'all' or a list of feature names expected")
+    return tuple(value)
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), PlainSerializer(format_duration, when_used="json")]
 Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share, when_used="json")]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(check_name)]
 Number = Annotated[float, BeforeValidator(_float)]
 Probability = Annotated[float, BeforeValidator(_float), Field(gt=0, lt=1)]
 ListOf = BeforeValidator(_tuple)
+Features = Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_features)]

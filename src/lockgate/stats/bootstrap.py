@@ -56,10 +56,10 @@ def resamples(n: int, draws: int, seed: int) -> Iterator[Counts]:
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
 
 
-def resampled(figure: Figure, n: int, *, seed: int) -> tuple[float, Floats]:
-    """The figure of the examples as they are, and of each resample."""
+def resampled(figure: Figure, n: int, *, seed: int, draws: int | None = None) -> tuple[float, Floats]:
+    """The figure of the examples as they are, and of each resample. draws: None: as many as so many examples bear."""
     point = float(figure(np.ones((1, n), dtype=np.int64))[0])
-    return point, np.concatenate([figure(weights) for weights in resamples(n, draws_for(n), seed)])
+    return point, np.concatenate([figure(weights) for weights in resamples(n, draws or draws_for(n), seed)])
 
 
 def interval(point: float, figures: Floats, confidence: float = CONFIDENCE) -> Interval:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, fdtrc
+from scipy.special import chdtrc, fdtrc, ndtri
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -63,6 +63,32 @@ def psi_by_chance(reference: Counts, current: Counts, inflation: float | Floats 
     bins = ((reference + current) > 0).sum(-1)
     n, m = np.maximum(reference.sum(-1), 1), np.maximum(current.sum(-1), 1)
     return np.asarray(np.maximum(bins - 1, 0) * (1 / n + 1 / m) * inflation, dtype=np.float64)
+
+
+def psi_bounds(reference: Counts, current: Counts, inflation: float, tail: float) -> tuple[float, float, float]:
+    """The index less what chance makes of it, and its lower and upper bound, each missed with a chance of `tail`; shape (bins,).
+
+    By the delta method, with the spread that the index has under no drift (χ²) beside it, which the first order does not see. The
+    index's variance grows with it, so for the upper bound it is taken there and not at what was found, as Wilson does for a
+    share. inflation: by how much both samples say less than independent rows.
+    """
+    taken = (reference + current) > 0
+    p, q = _shares(reference, taken)[taken], _shares(current, taken)[taken]
+    n, m = (max(float(one.sum()), 1.0) / inflation for one in (reference, current))
+    found = float(psi(reference, current))
+    point = max(found - float(psi_by_chance(reference, current, inflation)), 0.0)
+    ratio, per_row = np.log(q / p), 1 / n + 1 / m
+    first = _variance(q, ratio + 1 - p / q) / m + _variance(p, q / p - 1 + ratio) / n
+    chance = 2 * max(int(taken.sum()) - 1, 0) * per_row**2
+    reach = float(ndtri(1 - tail))
+    low = point - reach * float(np.sqrt(first + chance))
+    growth = max(first / found if found > 0 else 0.0, 4 * per_row)  # of the variance; the latter for small differences
+    middle = point + reach**2 * growth / 2
+    return point, max(low, 0.0), middle + float(np.sqrt(middle**2 - point**2 + reach**2 * chance))
+
+
+def _variance(shares: Floats, values: Floats) -> float:
+    return float((shares * values**2).sum() - (shares * values).sum() ** 2)
 
 
 def homogeneity(reference: Counts, current: Counts) -> Homogeneity:

@@ -13,7 +13,7 @@ from itertools import islice
 from threading import Lock, get_ident
 from typing import Any, TypeVar
 
-from lockgate.domain.events import GENESIS, Event, Happened, chained
+from lockgate.domain.events import GENESIS, Action, Event, Happened, Written, chained, written
 from lockgate.kernel.errors import Conflict
 from lockgate.ports import rows
 from lockgate.ports.state import Kind, Reader, Writer
@@ -91,18 +91,27 @@ class _MemoryReader:
         self,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int | None = None,
         newest_first: bool = False,
         subject: str | None = None,
         model: str | None = None,
+        actor: str | None = None,
+        actions: Sequence[Action] = (),
     ) -> list[Event]:
-        later = self._events[max(after, 0) :]
+        between = self._events[max(after, 0) : None if before is None else max(before - 1, 0)]
         found = (
             event
-            for event in (reversed(later) if newest_first else later)
-            if subject in (None, event.happened.subject) and model in (None, event.happened.model)
+            for event in (reversed(between) if newest_first else between)
+            if subject in (None, event.happened.subject)
+            and model in (None, event.happened.model)
+            and actor in (None, event.happened.actor)
+            and (not actions or event.happened.action in actions)
         )
         return list(islice(found, limit))
+
+    def written(self, *, after: int = 0, limit: int) -> Sequence[Written]:
+        return [written(event) for event in self._events[max(after, 0) :][:limit]]
 
     def _collection(self, kind: Kind[Any]) -> _Collection:
         return self._collections.get(kind.name, {})

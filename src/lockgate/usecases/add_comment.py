@@ -1,10 +1,15 @@
-"""Say something about a version: kept among its events."""
+"""Say something about a version: kept beside it, and among its events."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lockgate.domain.events import Action, Event, Happened
 from lockgate.domain.people import Actor
+from lockgate.domain.remarks import Comment
 from lockgate.kernel.errors import Invalid
+from lockgate.kernel.ids import new_id
+from lockgate.ports.state import COMMENTS
 from lockgate.usecases.find_things import version_of
 from lockgate.usecases.world import World
 
@@ -12,18 +17,31 @@ LONGEST = 65_535
 
 
 def add_comment(world: World, model: str, version: int, actor: Actor, text: str) -> Event:
+    """The event of a new comment. Raises as `comment_on`."""
+    return comment_on(world, model, version, actor, text)[1]
+
+
+def comment_on(world: World, model: str, version: int, actor: Actor, text: str) -> tuple[Comment, Event]:
     """Keep the text, or say what is wrong with it.
 
     Raises:
         NotFound: no such version. Invalid: an empty or overlong text.
     """
-    if not 0 < len(text.strip()) <= LONGEST:
-        raise Invalid(f"a comment of {len(text)} characters found, 1 to {LONGEST} expected")
+    check_text(text)
+    now = world.clock.now()
     with world.state.write() as tx:
         version_of(tx, model, version)
-        subject = f"{model}/{version}"
-        details = {"comment": text}
-        now = world.clock.now()
-        return tx.record(
-            Happened(Action.COMMENT_ADDED, actor.name, actor.authenticated, now, subject, model, version, dict(details))
-        )
+        comment = Comment(new_id("comment"), model, version, actor.name, now, text)
+        tx.add(COMMENTS, comment)
+        return comment, tx.record(comment_happened(Action.COMMENT_ADDED, comment, actor, {"comment": text}))
+
+
+def check_text(text: str) -> None:
+    if not 0 < len(text.strip()) <= len(text) <= LONGEST:
+        raise Invalid(f"a comment of {len(text)} characters found, 1 to {LONGEST} expected")
+
+
+def comment_happened(action: Action, comment: Comment, actor: Actor, details: Mapping[str, str]) -> Happened:
+    at, subject = comment.edited_at or comment.at, f"{comment.model}/{comment.version}"
+    said = {"id": comment.id, **details}
+    return Happened(action, actor.name, actor.authenticated, at, subject, comment.model, comment.version, dict(said))

@@ -18,8 +18,10 @@ def apply_stage(tx: Writer, version: ModelVersion, stage: Stage, actor: Actor, n
     if stage in ENVIRONMENT_OF:  # an environment holds one version of a model at a time
         for old in tx.find(VERSIONS, model=version.model, stage=stage.value):
             if old.version != version.version:
-                tx.put(VERSIONS, replace(old, stage=Stage.ARCHIVED))
+                archived = replace(old, stage=Stage.ARCHIVED)
+                tx.put(VERSIONS, archived)
                 tx.record(_happened(Action.STAGE_ARCHIVED, old, actor, now, {"from": stage.value, "for": version.version}))
+                cancel_meaningless(tx, archived, Stage.ARCHIVED, actor, now)
     moved = replace(version, stage=stage)
     tx.put(VERSIONS, moved)
     tx.record(_happened(Action.STAGE_APPLIED, moved, actor, now, {"from": version.stage.value, "to": stage.value}))

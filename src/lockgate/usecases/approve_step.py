@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from lockgate.domain.environments import STAGE_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import Actor
 from lockgate.domain.rollouts import Outcome, Rollout, Signal, StepApproval
 from lockgate.kernel.errors import Conflict
 from lockgate.kernel.quantities import format_share
 from lockgate.ports.state import ROLLOUTS, Reader, Writer
-from lockgate.stages.decide.approvals import check_not_excluded
 from lockgate.stages.deliver.rollout import asked_for, awaited_step, said_yes
-from lockgate.usecases.find_things import environment_of, request_by, rollout_by, version_of
+from lockgate.usecases.find_rule import check_person, rule_for
+from lockgate.usecases.find_things import request_by, rollout_by, version_of
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
 
@@ -66,8 +67,8 @@ def _check_may_approve(tx: Reader, rollout: Rollout, step: int, actor: Actor) ->
             hint=f"{asked_for(rollout, step)} more must come from other people.",
         )
     requester = request_by(tx, rollout.request).requester if rollout.request else rollout.started_by
-    policy = environment_of(tx, rollout.model, rollout.environment).approvals
-    check_not_excluded(policy, {"requester": requester, "author": version.author}, actor, f"rollout {rollout.id}")
+    rule = rule_for(tx, rollout.model, STAGE_OF[rollout.environment])
+    check_person(tx, rule, version, requester, actor, f"rollout {rollout.id}")
 
 
 def _keep(tx: Writer, given: Rollout, step: int, actor: Actor, now: datetime, comment: str) -> Rollout:

@@ -18,11 +18,21 @@ from lockgate.stages.decide.spec import GatesSpec
 from lockgate.usecases.build_world import BuildWorld
 
 
-def ask_package(build: BuildWorld, gates: GatesSpec, manifest: Manifest, packaged: Packaged) -> tuple[GateResult, ...]:
-    """The verdicts of the gates on robustness and on what the package costs; nothing is started for gates that ask nothing."""
+def probe_package(build: BuildWorld, gates: GatesSpec, manifest: Manifest, packaged: Packaged) -> tuple[GateResult, ...]:
+    """The verdicts on what must hold of the answers."""
     ask = partial(_scores, build.runtimes, manifest, packaged.files)
-    probed = judge_robustness(gates.robustness, packaged.signature, packaged.held_out, ask)
-    return probed + (_measured(build, gates.packaged, manifest, packaged) if gates.packaged.limits else ())
+    return judge_robustness(gates.robustness, packaged.signature, packaged.held_out, ask)
+
+
+def measure_package(build: BuildWorld, spec: PackagedSpec, manifest: Manifest, packaged: Packaged) -> tuple[GateResult, ...]:
+    """The verdicts on what the package costs; nothing is started where nothing is limited. Asked are the golden rows."""
+    if not spec.limits:
+        return ()
+    try:
+        cost = build.server.cost(manifest, packaged.files, packaged.golden.inputs, requests_for(spec))
+    except Invalid as error:
+        return unmeasured(spec, error.message)
+    return judge_packaged(spec, cost)
 
 
 def _scores(
@@ -32,12 +42,3 @@ def _scores(
     if runtime is None:
         raise Invalid(f"there is no runtime for {manifest.runtime!r} here that could be asked")
     return runtime.scores(manifest, files, columns)
-
-
-def _measured(build: BuildWorld, spec: PackagedSpec, manifest: Manifest, packaged: Packaged) -> tuple[GateResult, ...]:
-    """Asked are the golden rows."""
-    try:
-        cost = build.server.cost(manifest, packaged.files, packaged.golden.inputs, requests_for(spec))
-    except Invalid as error:
-        return unmeasured(spec, error.message)
-    return judge_packaged(spec, cost)

@@ -24,8 +24,8 @@ from lockgate.usecases.build_world import BuildWorld
 from lockgate.usecases.prepare_build import Prepared
 
 
-def work_of(task: Task, prepared: Prepared, build: BuildWorld, outputs: Mapping[str, str], log: Path) -> AnyWork:
-    """outputs: digests of what the tasks that this one needs gave, by name."""
+def work_of(task: Task, prepared: Prepared, build: BuildWorld, outputs: Mapping[str, str], log: Path, at: float) -> AnyWork:
+    """outputs: digests of what the tasks that this one needs gave, by name. at: Unix seconds."""
     key, timeout = task.key, task.options.timeout
     if task.kind is TaskKind.CHECK:
         words = tuple(shlex.split(prepared.project.build.checks[task.name]))
@@ -39,6 +39,7 @@ def work_of(task: Task, prepared: Prepared, build: BuildWorld, outputs: Mapping[
             data=_dataset(prepared, task.name),
             contract=contract.model_dump(mode="json") if contract else None,
             checker=build.checker,
+            at=at,
         )
     if task.kind is TaskKind.STEP:
         step = prepared.graph.steps[task.name]

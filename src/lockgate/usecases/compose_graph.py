@@ -20,6 +20,7 @@ from lockgate.ports.state import MODELS, RUNS, VERSIONS
 from lockgate.stages.build.packaging import graph_scores
 from lockgate.stages.build.packaging.graph import RUNTIME, Leaf, as_data, described
 from lockgate.stages.build.packaging.graph_package import MANIFEST, folder_of, may_be_inline, requirements_of
+from lockgate.usecases.keep_evidence import keep_evidence
 from lockgate.usecases.read_graph import Part, ReadGraph, read_graph
 from lockgate.usecases.verify_package import verify_package
 from lockgate.usecases.world import World
@@ -125,14 +126,17 @@ class _Answers:
 def _register(world: World, run: Run, digest: str, actor: Actor) -> ModelVersion:
     """The next version, with what made it, in one transaction. Whatever the project file says, a person sends it on its way."""
     now = world.clock.now()
+    evidence = keep_evidence(world, run, digest)
     with world.state.write() as tx:
         model = tx.get(MODELS, run.model) or RegisteredModel(run.model, now)
         number = model.latest_version + 1
         tx.put(MODELS, replace(model, latest_version=number))
-        version = ModelVersion(run.model, number, digest, run.id, run.author, created_at=now, dirty=run.dirty, gates=run.gates)
+        version = ModelVersion(
+            run.model, number, digest, run.id, run.author, created_at=now, dirty=run.dirty, gates=run.gates, evidence=evidence
+        )
         tx.put(VERSIONS, version)
         tx.put(RUNS, replace(run, version=number, finished_at=now))
-        details = {"run": run.id, "digest": digest, "commit": None, "cause": run.cause}
+        details = {"run": run.id, "digest": digest, "commit": None, "cause": run.cause, "evidence": evidence}
         subject = f"{run.model}/{number}"
         tx.record(
             Happened(Action.VERSION_REGISTERED, actor.name, actor.authenticated, now, subject, run.model, number, dict(details))

@@ -7,44 +7,58 @@ from datetime import datetime
 
 from lockgate.domain.environments import ENVIRONMENT_OF
 from lockgate.domain.events import Action, Happened
-from lockgate.domain.models import Decision, RequestState, TransitionRequest, Vote
+from lockgate.domain.models import Decision, ModelVersion, RequestState, TransitionRequest, Vote
 from lockgate.domain.people import Actor
-from lockgate.domain.projects import ApprovalPolicy
+from lockgate.domain.policy import BrokenGlass
 from lockgate.kernel.errors import Conflict, Refused
 from lockgate.ports.state import REQUESTS, Writer
-from lockgate.stages.decide.approvals import check_may_decide, tally
+from lockgate.stages.decide.approvals import check_authenticated, check_has_not_decided, check_open, tally
+from lockgate.stages.decide.binding import check_seen
+from lockgate.stages.decide.entry import EntryRule
 from lockgate.usecases.apply_stage import apply_stage
+from lockgate.usecases.bind_request import bind_request
+from lockgate.usecases.break_glass import glass_of
 from lockgate.usecases.check_segment import check_same_part
+from lockgate.usecases.expire_requests import expire_requests
+from lockgate.usecases.find_rule import check_gates, check_move, check_person, rule_for
 from lockgate.usecases.find_staged import check_had_its_time
-from lockgate.usecases.find_things import environment_of, request_by, version_of
+from lockgate.usecases.find_things import request_by, version_of
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.start_rollout import check_may_leave, open_rollout
 from lockgate.usecases.world import World
 
 
-def approve_request(world: World, request_id: str, actor: Actor, comment: str = "") -> TransitionRequest:
-    """One person's yes.
+def approve_request(
+    world: World, request_id: str, actor: Actor, comment: str = "", if_digest: str | None = None
+) -> TransitionRequest:
+    """One person's yes. if_digest: of the version, or of all that an answer goes by, as this person saw it.
 
     Raises:
-        NotFound, Conflict (closed, already decided, another rollout is under way), Refused (the policy excludes the actor, or the
-        segment that was asked for is another part of the traffic by now).
+        NotFound, Conflict (closed, expired, already decided, not what was seen, another rollout is under way), Refused (the rules
+        exclude the actor or ask for a role, a gate has not passed, the policy has no such move, or the segment that was asked for
+        is another part of the traffic by now).
     """
+    expire_requests(world)
     with world.state.write() as tx:
-        return decide(tx, request_by(tx, request_id), Vote.APPROVE, actor, world.clock.now(), comment)
+        return decide(tx, request_by(tx, request_id), Vote.APPROVE, actor, world.clock.now(), comment, if_digest)
 
 
-def reject_request(world: World, request_id: str, actor: Actor, comment: str = "") -> TransitionRequest:
+def reject_request(
+    world: World, request_id: str, actor: Actor, comment: str = "", if_digest: str | None = None
+) -> TransitionRequest:
+    """One person's no. Raises as `approve_request`; gates and moves do not matter to it."""
+    expire_requests(world)
     with world.state.write() as tx:
-        return decide(tx, request_by(tx, request_id), Vote.REJECT, actor, world.clock.now(), comment)
+        return decide(tx, request_by(tx, request_id), Vote.REJECT, actor, world.clock.now(), comment, if_digest)
 
 
 def cancel_request(world: World, request_id: str, actor: Actor, comment: str = "") -> TransitionRequest:
     """Its requester takes a request back."""
+    expire_requests(world)
     now = world.clock.now()
     with world.state.write() as tx:
         request = request_by(tx, request_id)
-        if request.state is not RequestState.OPEN:
-            raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be cancelled")
+        check_open(request, now, "cancelled")
         if request.requester != actor.name:
             raise Refused(f"request {request.id} is {request.requester}'s; {actor.name} may reject it, not cancel it")
         cancelled = replace(request, state=RequestState.CANCELLED, closed_at=now)
@@ -53,28 +67,71 @@ def cancel_request(world: World, request_id: str, actor: Actor, comment: str = "
         return cancelled
 
 
-def decide(tx: Writer, request: TransitionRequest, vote: Vote, actor: Actor, now: datetime, comment: str) -> TransitionRequest:
+def decide(
+    tx: Writer,
+    request: TransitionRequest,
+    vote: Vote,
+    actor: Actor,
+    now: datetime,
+    comment: str,
+    if_digest: str | None = None,
+) -> TransitionRequest:
+    """The request with the actor's word; raises as `approve_request`."""
+    check_open(request, now)
     version = version_of(tx, request.model, request.version)
-    policy = approval_policy(tx, request)
-    check_may_decide(policy, request, version, actor)
-    if vote is Vote.APPROVE and request.to_stage in ENVIRONMENT_OF:
-        check_same_part(tx, request)
-        check_had_its_time(tx, version, ENVIRONMENT_OF[request.to_stage], now)
-    decided = replace(request, decisions=(*request.decisions, Decision(actor.name, vote, now, comment)))
-    state = tally(policy, decided)
+    request = bind_request(tx, request, actor, now)
+    check_seen(version, request.binding, if_digest)
+    rule = rule_for(tx, request.model, request.to_stage)
+    glass = glass_of(tx, actor, request.model, now) if vote is Vote.APPROVE else None
+    _check_person(tx, rule, request, version, actor, glass)
+    if vote is Vote.APPROVE:
+        _check_way(tx, rule, request, version, now, glass)
+    decision = Decision(actor.name, vote, now, comment, request.binding)
+    decided = replace(request, decisions=(*(one for one in request.decisions if one.by != actor.name), decision))
+    state = tally(1 if glass else rule.need, decided)
     if state is not RequestState.OPEN:
         decided = replace(decided, state=state, closed_at=now)
     tx.put(REQUESTS, decided)
     action = Action.REQUEST_APPROVED if vote is Vote.APPROVE else Action.REQUEST_REJECTED
-    tx.record(_happened(action, decided, actor, now, comment))
+    told = {"break_glass": glass.id} if glass else {}
+    tx.record(_happened(action, decided, actor, now, comment, **told))
     if state is RequestState.APPROVED:
+        _close_alike(tx, decided, actor, now)
         _carry_out(tx, decided, actor, now)
     return decided
 
 
-def approval_policy(tx: Writer, request: TransitionRequest) -> ApprovalPolicy:
-    environment = ENVIRONMENT_OF.get(request.to_stage)
-    return environment_of(tx, request.model, environment).approvals if environment else ApprovalPolicy()
+def _check_person(
+    tx: Writer, rule: EntryRule, request: TransitionRequest, version: ModelVersion, actor: Actor, glass: BrokenGlass | None
+) -> None:
+    """Who broke the glass may also decide what they asked for, and say yes once more: alone then."""
+    if glass:
+        check_authenticated(rule, actor, f"request {request.id}")
+        return
+    check_has_not_decided(request, actor)
+    check_person(tx, rule, version, request.requester, actor, f"request {request.id}")
+
+
+def _check_way(
+    tx: Writer, rule: EntryRule, request: TransitionRequest, version: ModelVersion, now: datetime, glass: BrokenGlass | None
+) -> None:
+    """Looked at with every yes: what was open when it was asked for may be closed by now."""
+    check_move(tx, version, request.to_stage)
+    if glass is None:
+        check_gates(tx, version, rule, request.to_stage, now)
+    if request.to_stage in ENVIRONMENT_OF:
+        check_same_part(tx, request)
+        check_had_its_time(tx, version, ENVIRONMENT_OF[request.to_stage], now)
+
+
+def _close_alike(tx: Writer, approved: TransitionRequest, actor: Actor, now: datetime) -> None:
+    """Who else asked for the same has it too."""
+    target = (approved.to_stage, approved.segment, approved.by)
+    for other in tx.find(REQUESTS, model=approved.model, version=approved.version, state=RequestState.OPEN.value):
+        if (other.to_stage, other.segment, other.by) == target:
+            closed = replace(other, state=RequestState.APPROVED, closed_at=now)
+            tx.put(REQUESTS, closed)
+            tx.record(_happened(Action.REQUEST_APPROVED, closed, actor, now, "", approved_by=approved.id))
 
 
 def _carry_out(tx: Writer, request: TransitionRequest, actor: Actor, now: datetime) -> None:
@@ -89,8 +146,8 @@ def _carry_out(tx: Writer, request: TransitionRequest, actor: Actor, now: dateti
         publish_routes(tx, version.model)
 
 
-def _happened(action: Action, request: TransitionRequest, actor: Actor, now: datetime, comment: str) -> Happened:
-    details = {"to": request.to_stage.value, "state": request.state.value, "comment": comment, "digest": request.digest}
+def _happened(action: Action, request: TransitionRequest, actor: Actor, now: datetime, comment: str, **told: str) -> Happened:
+    details = {"to": request.to_stage.value, "state": request.state.value, "comment": comment, "digest": request.digest, **told}
     if request.segment:
         details["segment"] = request.segment
     return Happened(action, actor.name, actor.authenticated, now, request.id, request.model, request.version, dict(details))

@@ -86,7 +86,7 @@ class Execution:
         print_ = fingerprint(self._parts[task.key]) if task.kind is not TaskKind.CHECK else None
         self._note(task, fingerprint=print_, started_at=self._world.clock.now(), error=None)
         log = self._logs / Path(self._steps[task.key].log or task.name).name
-        self._executor.submit(work_of(task, self._prepared, self._build, self._progress.outputs, log))
+        self._executor.submit(work_of(task, self._prepared, self._build, self._progress.outputs, log, self._world.clock.unix()))
 
     def _take(self, outcome: Outcome) -> None:
         task = self._prepared.tasks[outcome.key]

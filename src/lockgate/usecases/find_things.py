@@ -18,6 +18,12 @@ def model_named(tx: Reader, name: str) -> RegisteredModel:
     return found
 
 
+def next_version(tx: Reader, model: str) -> int:
+    """The number that the model's next version would get now."""
+    known = tx.get(MODELS, model)
+    return known.latest_version + 1 if known else 1
+
+
 def run_by(tx: Reader, run_id: str) -> Run:
     found = tx.get(RUNS, run_id)
     if found is None:

@@ -59,7 +59,8 @@ def prepare_build(
     modules, pipeline = open_modules(project.build.pipeline, lambda file: _text(project.folder / file))
     graph = read_graph(modules, pipeline, project.build.data.keys(), given.keys())
     data = _data(build, project, folder, graph)
-    tasks = tasks_of(graph, project.build.checks)
+    timed = {name for name, contract in project.contracts.items() if contract.freshness is not None}
+    tasks = tasks_of(graph, project.build.checks, timed)
     finder = Closures(modules)
     closures = {name: finder.of(step) for name, step in graph.steps.items()}
     imported = sorted({name for closure in closures.values() for name in closure.libraries})
@@ -76,7 +77,7 @@ def _project(build: BuildWorld, folder: Path, commit: str | None) -> tuple[Proje
         besides = [data.path for data in project.build.data.values()]
         return project, build.source.revision(folder, besides)
     checkout = build.source.checkout(folder, commit)
-    return load(checkout.folder), Revision(checkout.commit, checkout.author, dirty=False)
+    return load(checkout.folder), Revision(checkout.commit, checkout.author, dirty=False, email=checkout.email)
 
 
 def _params(project: Project, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,56 +1,53 @@
-"""Questions to the audit log: is it whole, and what stood where at a time?"""
+"""Is the audit log whole, and does it agree with what was signed of it?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
 
-from lockgate.domain.events import Action
-from lockgate.domain.models import Stage
-from lockgate.ports.state import Reader
+from lockgate.domain.events import Checkpoint
+from lockgate.ports.signer import Signer
+from lockgate.ports.state import CHECKPOINTS, Reader
 from lockgate.stages.decide.audit import Audit, verify
+from lockgate.stages.decide.checkpoints import Genuine, compared, fingerprint, statement
 from lockgate.usecases.world import World
 
-PAGE = 5_000
 
+def verify_audit(
+    world: World,
+    signer: Signer | None = None,
+    *,
+    trusted: Sequence[str] = (),
+    against: Sequence[Checkpoint] = (),
+    told: Callable[[int], object] = lambda _: None,
+) -> Audit:
+    """Walk the chain from its beginning: every event must follow its predecessor, and say what its hash covers. And every
+    checkpoint must agree, in the state and `against`. About 5 µs an event.
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    model: str
-    version: int
-    stage: Stage
-    since: datetime
-    actor: str
+    signer: whose key is trusted; without one, checkpoints are nobody's word. trusted: further public keys. told: how many events
+    are whole so far.
 
-
-def verify_audit(world: World) -> Audit:
-    """Walk the chain from its beginning: every event must follow its predecessor, and say what its hash covers."""
+    Raises:
+        Invalid: one of `trusted` is no public key.
+    """
+    genuine = _genuine(signer, trusted)
     with world.state.read() as tx:
-        return verify(lambda after, limit: tx.events(after=after, limit=limit))
+        audit = verify(lambda after, limit: tx.written(after=after, limit=limit), told=told)
+        return compared(audit, [*tx.find(CHECKPOINTS), *against], lambda seq: _hash_at(tx, seq), genuine)
 
 
-def standing_at(world: World, moment: datetime) -> list[Standing]:
-    """Which version stood in which stage then, by the events up to that moment."""
-    standing: dict[tuple[str, int], Standing] = {}
-    with world.state.read() as tx:
-        for standing_now in _moves(tx, moment):
-            standing[standing_now.model, standing_now.version] = standing_now
-    order = (Stage.PRODUCTION, Stage.STAGING, Stage.ARCHIVED)
-    shown = [one for one in standing.values() if one.stage in order]
-    return sorted(shown, key=lambda one: (one.model, order.index(one.stage), one.version))
+def _genuine(signer: Signer | None, trusted: Sequence[str]) -> Genuine:
+    keys = {fingerprint(key): key for key in ((signer.public_key, *trusted) if signer else ())}
+    if signer:
+        for key in trusted:
+            signer.genuine(key, b"", "")  # is it one at all?
+
+    def genuine(one: Checkpoint) -> bool | None:
+        if signer is None or one.key not in keys:
+            return None
+        return signer.genuine(keys[one.key], statement(one.seq, one.hash, one.at, one.key), one.signature)
+
+    return genuine
 
 
-def _moves(tx: Reader, moment: datetime) -> list[Standing]:
-    moves: list[Standing] = []
-    seq = 0
-    while page := tx.events(after=seq, limit=PAGE):
-        for event in page:
-            seq = event.seq
-            said = event.happened
-            if said.at > moment:
-                return moves
-            if said.action is Action.STAGE_APPLIED:
-                moves.append(Standing(said.model, said.version, Stage(said.details["to"]), said.at, said.actor))
-            elif said.action is Action.STAGE_ARCHIVED:
-                moves.append(Standing(said.model, said.version, Stage.ARCHIVED, said.at, said.actor))
-    return moves
+def _hash_at(tx: Reader, seq: int) -> str:
+    return tx.written(after=seq - 1, limit=1)[0][10]

@@ -8,7 +8,7 @@ from datetime import datetime
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.holds import HoldEnd
-from lockgate.domain.models import ModelVersion
+from lockgate.domain.models import ModelVersion, alias_of
 from lockgate.domain.people import Actor
 from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal
 from lockgate.kernel.errors import NotFound, Refused
@@ -20,6 +20,7 @@ from lockgate.usecases.hold_back import end_hold_on
 from lockgate.usecases.publish_routes import last_into_production, retained_version
 from lockgate.usecases.return_by_loading import learned_before, return_by_loading
 from lockgate.usecases.roll_back_segment import return_in_segment
+from lockgate.usecases.set_alias import check_may_move
 from lockgate.usecases.start_rollout import open_rollout, standing_in
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
@@ -37,10 +38,12 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int 
     stood in Production; what is not kept warm serves once it is loaded.
 
     Raises:
-        NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed.
+        NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed;
+        or the policy does not let the actor move the champion's alias.
     """
     now = world.clock.now()
     with world.state.write() as tx:
+        check_may_move(tx, alias_of(segment), actor)
         for rollout in rollouts_under_way(tx, model):
             here = (rollout.environment, rollout.segment) == (PRODUCTION, segment)
             if here and rollout.strategy not in PAIRED:

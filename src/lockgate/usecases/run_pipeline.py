@@ -23,11 +23,12 @@ from lockgate.stages.build.pipeline.tasks import TaskKind
 from lockgate.usecases.build_world import BuildWorld
 from lockgate.usecases.check_named_inputs import check_named_inputs
 from lockgate.usecases.execute_tasks import Execution, OnProgress
-from lockgate.usecases.judge_candidate import Candidate, candidate_of, judge_candidate
+from lockgate.usecases.judge_candidate import judge_candidate
 from lockgate.usecases.mark_interrupted import mark_interrupted
 from lockgate.usecases.plan_pipeline import plan_prepared
 from lockgate.usecases.prepare_build import Prepared, prepare_build, with_folder
 from lockgate.usecases.register_version import register_version
+from lockgate.usecases.take_candidate import Candidate, candidate_of
 from lockgate.usecases.verify_package import verify_package
 from lockgate.usecases.world import World
 
@@ -50,7 +51,7 @@ def run_pipeline(  # noqa: PLR0913 - all but the first three by name
 
     commit: a git ref; without it the folder is built as it stands. params: in place of those of the project file.
     cause: "person", or what triggered it. run_id: of the run that is to be made, or resumed if its process went away; one that
-    has ended is left as it ended. on_progress: called with each step, check and data whenever its status changes.
+    has ended is left as it ended. on_progress: called with each step, check, data and gate whenever its status changes.
 
     Raises:
         NotFound, InvalidInput: the project cannot be read (see `prepare_build`); there is no run then.
@@ -95,6 +96,7 @@ def _new(world: World, prepared: Prepared, actor: Actor, cause: str, run_id: str
         dirty=prepared.revision.dirty,
         params=dict(prepared.params),
         data={name: version.digest for name, version in prepared.data.items()},
+        author_email=prepared.revision.email,
     )
 
 
@@ -121,14 +123,16 @@ def _carry_out(
         status = RunStatus.REFUSED if execution.refused else RunStatus.FAILED
         return _end(world, run, status, run.error or "a step failed", actor)
     candidate = candidate_of(world, run, build.values.get(progress.outputs[PACKAGE]))
-    return _decide(world, build, prepared, run, candidate, actor)
+    return _decide(world, build, prepared, run, candidate, on_progress, actor)
 
 
-def _decide(world: World, build: BuildWorld, prepared: Prepared, run: Run, candidate: Candidate, actor: Actor) -> Run:
+def _decide(
+    world: World, build: BuildWorld, prepared: Prepared, run: Run, candidate: Candidate, on_progress: OnProgress, actor: Actor
+) -> Run:
     if build.runtimes:  # as it lies in the store now, not as it was in memory
         verify_package(world.artifacts, candidate.digest, build.runtimes)
     check_named_inputs(world, prepared.project, candidate.packaged.signature)
-    judged = judge_candidate(world, build, prepared.project, run, candidate)
+    judged = judge_candidate(world, build, prepared.project, run, candidate, on_progress)
     if judged.error is not None:
         return _end(world, judged, RunStatus.REFUSED, judged.error, actor)
     register_version(

@@ -24,6 +24,7 @@ from lockgate.stages.deliver.order import answered, possible_at, withheld
 from lockgate.stages.deliver.readiness import readiness
 from lockgate.usecases.decide_request import decide
 from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_rule import left_to_people
 from lockgate.usecases.find_staged import brought_in
 from lockgate.usecases.find_things import environment_of, version_of
 from lockgate.usecases.live_workers import live_workers
@@ -50,12 +51,15 @@ def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
         return
     if production.after is None:
         if in_the_way(tx, version.model, PRODUCTION, production.plan) is None:
-            _approve(tx, open_request(tx, version, Stage.PRODUCTION, POLICY, now, PASSED), now, "all gates passed")
+            _ask_and_approve(tx, version, now, PASSED, "all gates passed")
         return
     first = production.after.environment
     for older in _waiting(tx, version.model, first):
         _take_back(tx, older, now, f"version {version.version} came after it")
-    ask(tx, version, STAGE_OF[first], POLICY, now, PASSED)
+    ask(tx, version, STAGE_OF[first], POLICY, now, PASSED, lasting=True)
+    why = left_to_people(tx, version, STAGE_OF[first], now)
+    if why is not None:
+        _withhold(tx, version, why, now, STAGE_OF[first])
     _enter(tx, version.model, production.after, now)
 
 
@@ -80,7 +84,7 @@ def _due(tx: Reader, project: ProjectRecord, now: datetime) -> bool:
     model, after = project.model, _in_a_row(project)
     if after is None:
         return False
-    return bool(_onward(tx, model, after, now) or _next(tx, model, after) or _noted(tx, model, after, now))
+    return bool(_onward(tx, model, after, now) or _next(tx, model, after, now) or _noted(tx, model, after, now))
 
 
 def _step(tx: Writer, model: str, now: datetime) -> bool:
@@ -215,12 +219,21 @@ def _go(tx: Writer, onward: _Onward, after: After, now: datetime) -> None:
         _withhold(tx, onward.version, onward.against, now)
         return
     said = f"it had its time in {STAGE_OF[after.environment].value}: {answered(onward.came.shown)}"
-    request = open_request(tx, onward.version, Stage.PRODUCTION, POLICY, now, f"deployment: automatic; {said}")
-    _approve(tx, request, now, said)
+    _ask_and_approve(tx, onward.version, now, f"deployment: automatic; {said}", said)
 
 
-def _withhold(tx: Writer, version: ModelVersion, why: str, now: datetime) -> None:
-    details: dict[str, object] = {"to": Stage.PRODUCTION.value, "why": why}
+def _ask_and_approve(tx: Writer, version: ModelVersion, now: datetime, asked: str, said: str) -> None:
+    """Where the platform's policy wants people's word, the question is theirs: asked, and left open."""
+    why = left_to_people(tx, version, Stage.PRODUCTION, now)
+    if why is None:
+        _approve(tx, open_request(tx, version, Stage.PRODUCTION, POLICY, now, asked), now, said)
+        return
+    ask(tx, version, Stage.PRODUCTION, POLICY, now, asked)
+    _withhold(tx, version, why, now)
+
+
+def _withhold(tx: Writer, version: ModelVersion, why: str, now: datetime, to_stage: Stage = Stage.PRODUCTION) -> None:
+    details: dict[str, object] = {"to": to_stage.value, "why": why}
     subject = f"{version.model}/{version.version}"
     action, policy = Action.POLICY_WITHHELD, POLICY
     tx.record(Happened(action, policy.name, policy.authenticated, now, subject, version.model, version.version, details))
@@ -229,7 +242,7 @@ def _withhold(tx: Writer, version: ModelVersion, why: str, now: datetime) -> Non
 # Into the first one
 
 
-def _next(tx: Reader, model: str, after: After) -> TransitionRequest | None:
+def _next(tx: Reader, model: str, after: After, now: datetime) -> TransitionRequest | None:
     """The policy's request that can be carried out now."""
     standing = standing_in(tx, model, after.environment)
     if standing is not None and _on_its_way(tx, standing, after) is not None:
@@ -239,13 +252,16 @@ def _next(tx: Reader, model: str, after: After) -> TransitionRequest | None:
         return None
     for request in _waiting(tx, model, after.environment):
         busy = any(one.version == request.version for one in rollouts_under_way(tx, model))
-        if not busy and not any(one.by == POLICY.name for one in request.decisions):
+        if busy or any(one.by == POLICY.name for one in request.decisions):
+            continue
+        version = version_of(tx, model, request.version)
+        if version.stage is not Stage.NONE or left_to_people(tx, version, request.to_stage, now) is None:
             return request
     return None
 
 
 def _enter(tx: Writer, model: str, after: After, now: datetime) -> bool:
-    request = _next(tx, model, after)
+    request = _next(tx, model, after, now)
     if request is None:
         return False
     version = version_of(tx, model, request.version)

@@ -24,7 +24,8 @@ from lockgate.usecases.check_segment import across, check_no_segment_needs, chec
 from lockgate.usecases.find_champions import champion_in_force, champions_in_force, segmentation_of
 from lockgate.usecases.find_contestants import contestants
 from lockgate.usecases.find_rollouts import rollouts_under_way
-from lockgate.usecases.find_things import environment_of, version_of
+from lockgate.usecases.find_rule import check_move
+from lockgate.usecases.find_things import environment_of, policy_of, version_of
 from lockgate.usecases.hold_back import end_hold_on
 from lockgate.usecases.publish_routes import publish_rollout
 from lockgate.usecases.steer_rollout import give_signal
@@ -37,8 +38,8 @@ def start_rollout(
     """A person's own rollout, where no approval is asked for. strategy: instead of that of the project file.
 
     Raises:
-        Refused: production is entered by an approved request only. Conflict, NotFound. Invalid: a strategy that has no meaning
-        there.
+        Refused: production, and what the policy has a rule for, is entered by an approved request only; or the policy has no
+        such move. Conflict, NotFound. Invalid: a strategy that has no meaning there.
     """
     if environment == PRODUCTION:
         hint = f"lockgate request {model} {version} --to Production"
@@ -48,7 +49,20 @@ def start_rollout(
     with world.state.write() as tx:
         plan = environment_of(tx, model, environment).plan
         plan = replace(plan, strategy=strategy) if strategy else plan
-        return open_rollout(tx, version_of(tx, model, version), environment, actor, world.clock.now(), plan=plan)
+        found = version_of(tx, model, version)
+        _check_policy(tx, found, environment)
+        return open_rollout(tx, found, environment, actor, world.clock.now(), plan=plan)
+
+
+def _check_policy(tx: Reader, version: ModelVersion, environment: str) -> None:
+    """What the platform has a rule for is asked for, also where the project file would ask nobody."""
+    stage = STAGE_OF.get(environment)
+    if stage is None:
+        return
+    if stage.value in policy_of(tx).stages:
+        hint = f"lockgate request {version.model} {version.version} --to {stage.value}"
+        raise Refused(f"the policy has a rule for {stage.value}: it is entered by an approved request only", hint=hint)
+    check_move(tx, version, stage)
 
 
 def open_rollout(

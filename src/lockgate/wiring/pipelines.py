@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lockgate.integrations.git.source import GitSource
 from lockgate.integrations.local.asked import AskedRuntime
 from lockgate.integrations.local.datasets import LocalDatasets
 from lockgate.integrations.local.executor import LocalExecutors
 from lockgate.integrations.local.libraries import LocalLibraries
 from lockgate.integrations.local.package_server import LocalPackageServer
+from lockgate.integrations.local.records import LocalRecords
 from lockgate.integrations.local.run_folders import LocalRunFolders
 from lockgate.integrations.local.values import LocalValues
 from lockgate.integrations.onnxruntime.runtime import OnnxRuntime
 from lockgate.usecases.build_world import BuildWorld
+from lockgate.usecases.list_trusted_types import list_trusted_types
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
 
@@ -27,6 +31,7 @@ CHECKER = "lockgate.integrations.pandera.check:check"
 
 
 def build_world(home: Home, world: World) -> BuildWorld:
+    trusted = partial(list_trusted_types, world.state)
     return BuildWorld(
         executors=LocalExecutors(home.cache),
         values=LocalValues(home.cache),
@@ -36,7 +41,11 @@ def build_world(home: Home, world: World) -> BuildWorld:
         libraries=LocalLibraries(),
         packager=PACKAGER,
         checker=CHECKER,
-        runtimes=(OnnxRuntime(), *(AskedRuntime(name, home.cache / "venvs") for name in ASKED)),
+        runtimes=(
+            OnnxRuntime(),
+            *(AskedRuntime(name, home.cache / "venvs", trusted=trusted, home=home.folder) for name in ASKED),
+        ),
         natives=NATIVES,
-        server=LocalPackageServer(),
+        server=LocalPackageServer(trusted=trusted),
+        records=LocalRecords(home.records),
     )

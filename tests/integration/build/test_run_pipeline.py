@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +15,7 @@ from lockgate.domain.runs import Run, RunStatus, StepRun, StepStatus
 from lockgate.kernel.errors import InvalidInput
 from lockgate.ports.state import RUNS, VERSIONS
 from lockgate.stages.build.pipeline.plan import Intent
+from lockgate.testing.clock import VirtualClock
 from tests.integration.build.tiny_project import Place, statuses, step_of
 
 pytestmark = pytest.mark.integration
@@ -287,6 +290,31 @@ def test_data_that_breaks_its_contract_refuses_and_names_rule_rows_and_values(pl
     assert "model" not in place.ran()
     place.write("contract.yaml", "columns: {value: {type: int, min: 1, max: 6}}")
     assert place.run().status is RunStatus.REGISTERED
+
+
+def test_data_that_was_fresh_is_held_against_its_contract_again_on_another_day(place: Place) -> None:
+    clock = VirtualClock(datetime(2026, 11, 2, tzinfo=UTC))
+    place.world = replace(place.world, clock=clock)
+    place.edit("lockgate.yaml", "path: data/rows-*.csv", "path: data/rows-*.csv, contract: contract.yaml")
+    place.write("contract.yaml", "columns: {value: {}}\nfreshness: {column: at, within: 2d}")
+    place.write("data/rows-1.csv", "value,at\n1,2026-11-01T00:00:00Z\n2,2026-10-01T00:00:00Z\n3,2026-10-01T00:00:00Z\n")
+    place.write("data/rows-2.csv", "value,at\n4,2026-10-01T00:00:00Z\n5,2026-10-01T00:00:00Z\n6,2026-10-01T00:00:00Z\n")
+    assert place.run().status is RunStatus.REGISTERED
+    place.ran()
+
+    planned = place.plan()
+    again = place.run()
+    clock.advance(2 * 86400.0)
+    stale = place.run()
+
+    assert (planned["data/rows"].intent, planned["data/rows"].reason) == (Intent.RUN, "its contract asks how fresh it is")
+    assert planned["step/examples"].intent is Intent.REUSE
+    assert (again.status, step_of(again, "rows", "data").status) == (RunStatus.REGISTERED, StepStatus.DONE)
+    assert stale.status is RunStatus.REFUSED
+    assert step_of(stale, "rows", "data").error == (
+        "breaks its contract: at: a newest value at most 2d old expected; it is 3 days old"
+    )
+    assert place.ran() == [], "what the data gave is as it was"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.integration.cli.command import IDENTITY, CommandLine, change, git_kno
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCKGATE_HOME", raising=False)
     monkeypatch.delenv("LOCKGATE_DATABASE", raising=False)
+    monkeypatch.delenv("LOCKGATE_TOKEN", raising=False)
     git_knows(monkeypatch, IDENTITY)
 
 

@@ -18,6 +18,7 @@ from lockgate.ports.state import ALIASES, MODELS, RUNS, VERSIONS
 from lockgate.serving.gateway.loading import load_inline
 from lockgate.serving.runtimes.package import read
 from lockgate.serving.runtimes.registry import load_model, runtime_of
+from lockgate.stages.decide.evidence import decode as decode_evidence
 from lockgate.testing import builders as a
 from lockgate.usecases.verify_package import verify_package
 from lockgate.usecases.world import World
@@ -64,7 +65,9 @@ def test_two_models_become_one_that_goes_the_usual_road(elsewhere: CommandLine, 
     made = compose(elsewhere, declared, "--json", "--as", "anna").json
     assert made["graph"] == "average(flight-delay@2, linear-delay@1)"
     assert made["inline"] is True
-    assert len(list((elsewhere.home / "artifacts").glob("*/*"))) == before + 1  # nothing but the manifest is new
+    assert len(list((elsewhere.home / "artifacts").glob("*/*"))) == before + 2  # nothing but the manifest and the evidence is new
+    evidence = decode_evidence(world.artifacts.get(made["version"]["evidence"]))
+    assert (evidence.package, [gate.rule for gate in evidence.gates]) == (made["version"]["digest"], ["runs as graph"])
 
     digest = made["version"]["digest"]
     runtimes = pipelines.build_world(Home(elsewhere.home), world).runtimes

@@ -61,8 +61,8 @@ def test_a_group_says_its_commands_in_full_sentences(capsys: pytest.CaptureFixtu
         (["run", "--param", "trees"], "NAME=VALUE expected"),
         (["up", "--port", "99999"], "1<=x<=65535"),
         (["up", "--port", "7000", "--data-port", "7000"], "another port expected"),
-        (["status", "--as", "controller"], "Lockgate's own name"),
-        (["status", "--as", " "], "1 to 100 characters expected"),
+        (["status", "--as", "controller"], "only Lockgate itself acts"),
+        (["status", "--as", " "], "1 to 100 printable characters"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what_is_wrong(

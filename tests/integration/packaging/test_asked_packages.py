@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lockgate.boundary.manifest import Golden, Manifest, Signature, Tensor
+from lockgate.boundary.trusted_types import TrustedTypes
 from lockgate.domain.packages import Packaged
 from lockgate.integrations.local.asked import AskedRuntime
 from lockgate.kernel.errors import Invalid
@@ -44,13 +45,13 @@ def replace_requirements(manifest: Manifest, requirements: tuple[str, ...]) -> M
     return Manifest(**{**fields, "requirements": requirements})
 
 
-def ask(folder: Path, code: str, values: list[float | None], **options: float) -> list[float]:
-    return list(AskedRuntime("python", folder, **options).scores(*python_package(code), {"value": values}))
+def ask(folder: Path, code: str, values: list[float | None], seconds: float = 120.0) -> list[float]:
+    return list(AskedRuntime("python", folder, seconds).scores(*python_package(code), {"value": values}))
 
 
-def refusal(folder: Path, code: str, **options: float) -> str:
+def refusal(folder: Path, code: str, seconds: float = 120.0) -> str:
     with pytest.raises(Invalid) as caught:
-        ask(folder, code, [1.0], **options)
+        ask(folder, code, [1.0], seconds)
     assert caught.value.hint
     return caught.value.message
 
@@ -97,8 +98,7 @@ def test_a_model_that_hangs_is_ended(tmp_path: Path) -> None:
 
 def test_what_a_model_started_ends_with_it(tmp_path: Path) -> None:
     start = "import subprocess; child = subprocess.Popen(['sleep', '60'])"
-    ask(tmp_path, f"{start}; open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid)); return value", [1.0])
-    child = int((tmp_path / "pid").read_text())
+    child = int(ask(tmp_path, f"{start}; return value + child.pid", [0.0])[0])
     for _ in range(100):
         if not is_running(child):
             return
@@ -117,6 +117,27 @@ def is_running(pid: int) -> bool:
 def test_a_model_does_not_learn_where_the_state_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKGATE_DATABASE", "postgresql://secret")
     assert ask(tmp_path, "return value + ('LOCKGATE_DATABASE' in os.environ)", [1.0]) == [1.0]
+
+
+def test_a_model_that_is_asked_has_no_network_no_secrets_and_no_files_but_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    (tmp_path / "token").write_text("secret")
+    assert ask(tmp_path, "return value + ('AWS_SECRET_ACCESS_KEY' in os.environ)", [1.0]) == [1.0]
+    assert "Operation not permitted" in refusal(tmp_path, "import socket; socket.socket()")
+    assert "Permission denied" in refusal(tmp_path, f"open({str(tmp_path / 'token')!r})")
+    assert "Permission denied" in refusal(tmp_path, f"open({str(tmp_path / 'new')!r}, 'w')")
+    assert "Permission denied" in refusal(tmp_path, "open(f'/proc/{os.getppid()}/environ').read()")
+    assert ask(tmp_path, "open('own', 'w').write('mine'); return value", [1.0]) == [1.0]
+
+
+def test_what_the_policy_trusts_is_told_to_who_asks(tmp_path: Path) -> None:
+    """Each time anew: the policy may have changed."""
+    lists = iter([TrustedTypes(), TrustedTypes("sha256:1", ("company.models.Encoder",))])
+    asked = AskedRuntime("python", tmp_path, trusted=lambda: next(lists))
+    package = python_package("return value + ('company.models.Encoder' in os.environ['LOCKGATE_TRUSTED_TYPES'])")
+    assert [asked.scores(*package, {"value": [1.0]}) for _ in range(2)] == [[1.0], [2.0]]
 
 
 def test_a_package_with_requirements_is_asked_in_its_own_environment(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ model: flights
 pipeline: pipeline.py
 data: {rows: {path: rows.parquet}}
 params: {kind: boosted}
-gates: {quality: [auc >= 0.6, auc not worse than champion by 0.2]}
+gates: {quality: [auc >= 0.6, auc not worse than champion by 0.2], slices: {min_slice: 50}, skew: {max: 0.2}}
 package: {requirements: [something==1.0]}
 """
 
@@ -109,3 +109,6 @@ def test_boosted_trees_are_registered_and_the_next_candidate_is_compared_with_th
     assert [(gate.gate, gate.rule) for gate in second.gates][:1] == [("package", "runs as onnx")]
     assert second.gates[0].detail == "its requirements are left out: ONNX needs none"
     assert "200" in second.gates[2].detail, "the champion answered all of the candidate's held-out rows"
+    assert [(gate.gate, gate.verdict) for gate in second.gates[3:]] == [("slices", GateVerdict.PASS), ("skew", GateVerdict.PASS)]
+    assert second.gates[3].measured["metric"] == "brier"
+    assert "nothing to compare with" in second.gates[4].detail, "nobody has asked either version"

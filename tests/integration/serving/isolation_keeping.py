@@ -64,7 +64,13 @@ class Packages:
         return digest
 
     def make(
-        self, name: str = "m", *, scores: tuple[float, ...] = (4.0, 6.0), requirements: tuple[str, ...] = (), **options: Any
+        self,
+        name: str = "m",
+        *,
+        scores: tuple[float, ...] = (4.0, 6.0),
+        requirements: tuple[str, ...] = (),
+        runtime: str = "python",
+        **options: Any,
     ) -> str:
         """Different names make different packages of the same behaviour."""
         content = b"weights"
@@ -72,7 +78,7 @@ class Packages:
             encode(
                 Manifest(
                     model=name,
-                    runtime="python",
+                    runtime=runtime,
                     files=(File("model.bin", self.put(content), len(content)),),
                     signature=SIGNATURE,
                     golden=Golden({"x": [1.0, 2.0], "text": ["ab", "ab"]}, list(scores), 1e-9),
@@ -107,7 +113,8 @@ class Home:
     @contextmanager
     def kept(self, **changes: Any) -> Iterator[Keeper]:
         """changes: of SETTINGS."""
-        settings = msgspec.structs.replace(SETTINGS, **changes)
+        # What the models of the tests write lies beside the home.
+        settings = msgspec.structs.replace(SETTINGS, **{"shared": (str(self.path.parent),), **changes})
         keeper = self.do(self._made(settings))
         try:
             yield keeper

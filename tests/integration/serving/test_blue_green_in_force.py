@@ -20,7 +20,7 @@ from lockgate.domain.rollouts import Phase, Plan, Rollout, Shown, Signal, Strate
 from lockgate.entrypoints.api.app import create_app
 from lockgate.integrations.sql.state import SqlState
 from lockgate.kernel.clock import SystemClock
-from lockgate.ports.state import MODELS, PROJECTS, VERSIONS
+from lockgate.ports.state import MODELS, PROJECTS, VERSIONS, WORKERS
 from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.usecases.advance_rollouts import Judges, advance_rollouts
 from lockgate.usecases.find_things import rollout_by
@@ -52,6 +52,12 @@ class Site:
         with self.world.state.read() as tx:
             return rollout_by(tx, self.rollout.id)
 
+    @property
+    def heard(self) -> int:
+        """How many workers have said that they are there."""
+        with self.world.state.read() as tx:
+            return tx.count(WORKERS)
+
     def version(self, headers: dict[str, str] | None = None) -> str:
         named = {name.replace("-", "_"): value for name, value in (headers or {}).items()}
         version = self.plane.infer(columns((1.0, "AA")), None, **named).version
@@ -80,6 +86,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         plane.start()
         made = Site(world, plane, rollout)
         try:
+            wait_for(lambda: made.heard == 2, "both workers have said that they are there", 60)
             wait_for(lambda: made.tick().phase is Phase.PREVIEW, "green is warm in every worker")
             wait_for(lambda: {made.version(GREEN) for _ in range(20)} == {"2"}, "the workers know the preview")
             yield made

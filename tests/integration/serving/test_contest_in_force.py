@@ -73,6 +73,7 @@ def test_three_versions_answer_until_labels_name_the_one_that_sells(site: Rollou
     assert set(met) == {"1", "2", "3"}
     assert min(met.values()) > USERS / 5
     assert [site.ask(user).version for user in range(60)] == [reply.version for reply in replies[:60]], "everybody keeps an arm"
+    wait_for(lambda: site.tick().rows > 0, "what they met is judged")
     for number, reply in enumerate(replies):
         sold = number % 10 == 0 if reply.version != "3" else number % 10 != 0
         told = {"prediction_id": reply.json["parameters"]["prediction_id"], "label": int(sold)}

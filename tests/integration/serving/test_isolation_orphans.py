@@ -23,12 +23,14 @@ SOON = 5.0
 KEEPER = """
 import asyncio, sys
 from pathlib import Path
+from msgspec.structs import replace
 from lockgate.kernel.clock import SystemClock
 from lockgate.serving.isolation.keeper import Keeper
 from tests.integration.serving.isolation_keeping import SETTINGS
 
 async def main():
-    await Keeper(Path(sys.argv[1]), Path(sys.argv[2]), SETTINGS, SystemClock()).start()
+    home, artifacts = map(Path, sys.argv[1:])
+    await Keeper(home, artifacts, replace(SETTINGS, shared=(str(home.parent),)), SystemClock()).start()
     await asyncio.sleep(1000)
 
 asyncio.run(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.isolation.children import environment
+from lockgate.serving.isolation.children import environment, installing
 from lockgate.serving.isolation.venvs import Venvs
 from lockgate.serving.runtimes.model import RuntimeFailure
 from tests.integration.serving.isolation_keeping import Home, answer_of, feeds, new_home, run
@@ -66,8 +66,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 @pytest.mark.usefixtures("offline")
 def test_an_environment_is_built_once_for_all_who_ask_and_is_complete_or_not_there(tmp_path: Path) -> None:
     async def main() -> None:
-        one = Venvs(tmp_path / "venvs", environment(1), base=())
-        other = Venvs(tmp_path / "venvs", environment(1), base=())  # as another process would
+        one = Venvs(tmp_path / "venvs", installing(environment(1)), base=())
+        other = Venvs(tmp_path / "venvs", installing(environment(1)), base=())  # as another process would
         wanted = ["lockgate-test-library==1.0"]
         found = await asyncio.gather(one.python(wanted), one.python(wanted), other.python(wanted))
         assert len(set(found)) == 1

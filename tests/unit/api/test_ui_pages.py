@@ -58,6 +58,7 @@ def addresses(story: Story) -> list[str]:
         "/models/fares",
         "/models/taxi-out",
         *(f"/models/{MODEL}/versions/{n}" for n in (1, 2, 3, 4)),
+        f"/models/{MODEL}/versions/2/evidence",
     ]
     return [*models, *rollouts, "/runs", f"/runs?model={MODEL}", *runs, "/audit", "/audit?verify=all", "/findings", "/docs"]
 

@@ -215,3 +215,29 @@ def test_the_same_rows_are_always_asked_and_no_more_than_needed() -> None:
 def test_a_rule_that_says_nothing_is_refused(rule: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         judged(sound, rule)
+
+
+def unbounded(columns: Columns) -> list[float]:
+    """A straight line, where people asked for a share."""
+    return [0.01 * income for income in columns["income"]]
+
+
+def test_an_answer_beyond_the_range_must_lie_where_it_may() -> None:
+    rule = {"answers beyond the range of": {"column": "income", "between": [0, 1]}}
+    assert judged(sound, rule)[0].verdict is GateVerdict.PASS
+    (result,) = judged(unbounded, rule)
+    assert result.verdict is GateVerdict.FAIL
+    assert "For example income" in result.detail
+    assert judged(unbounded, {"answers beyond the range of": "income"})[0].verdict is GateVerdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"rising in": {"column": "income", "between": [0, 1]}}, "rising in knows no bounds"),
+        ({"answers beyond the range of": {"column": "income", "between": [1, 0]}}, "the lesser number first"),
+    ],
+)
+def test_bounds_that_make_no_sense_are_refused(rule: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        judged(sound, rule)

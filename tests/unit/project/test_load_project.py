@@ -151,7 +151,8 @@ def test_all_faults_come_in_one_answer_each_with_line_path_expectation_and_what_
 
     assert faults(folder, text) == [
         (
-            "contracts/flights.yaml:1: columns.distance.typ: unknown key; type, nullable, min, max, values, unique expected"
+            "contracts/flights.yaml:1: columns.distance.typ: unknown key; "
+            "type, nullable, max_missing, min, max, values, unseen, unique expected"
             " (did you mean 'type'?)"
         ),
         "1: model: is missing",

@@ -180,7 +180,7 @@ def test_what_is_no_status_is_refused(line: bytes) -> None:
 
 
 def test_an_order_comes_back_the_same() -> None:
-    order = Order("sha256:d", "/artifacts", socket="/s", memory=5, nice=3)
+    order = Order("sha256:d", "/artifacts", "/own", socket="/s", memory=5, nice=3)
     assert decode_order(encode_order(order)) == order
 
 

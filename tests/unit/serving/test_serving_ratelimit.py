@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.boundary.keys import Rate
-from lockgate.serving.gateway.ratelimit import SLOTS, Failures, SharedLimits, decide
+from lockgate.boundary.limits import Failures, decide
+from lockgate.serving.gateway.ratelimit import SLOTS, SharedLimits
 
 ONE, TWO = "0" * 12, "a" * 12
 HAMMER = """
@@ -105,7 +106,7 @@ def test_processes_that_hammer_at_once_get_what_one_would(tmp_path: Path) -> Non
 
 
 def test_failures_are_forgotten_when_there_are_too_many_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lockgate.serving.gateway.ratelimit.MOST_PEERS", 2)
+    monkeypatch.setattr("lockgate.boundary.limits.MOST_PEERS", 2)
     failures = Failures(Rate(0.1, 1))
     assert [bool(failures.wait(peer, 0.0)) for peer in ("a", "a", "b", "c", "a")] == [False, True, False, False, False]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.domain.events import GENESIS, Action, Event, chained
+from lockgate.domain.events import GENESIS, Action, Event, Written, chained, written
 from lockgate.kernel.errors import Corrupt
 from lockgate.stages.decide import audit
 from lockgate.testing import builders as a
@@ -26,7 +26,7 @@ def _chain(length: int) -> list[Event]:
 
 
 def _verify(events: Sequence[Event]) -> audit.Audit:
-    return audit.verify(lambda after, limit: [event for event in events if event.seq > after][:limit])
+    return audit.verify(lambda after, limit: [written(event) for event in events if event.seq > after][:limit])
 
 
 def test_a_whole_chain_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +89,10 @@ def test_an_unreadable_event_is_named(unreadable: int, monkeypatch: pytest.Monke
     monkeypatch.setattr(audit, "PAGE", 3)
     events = _chain(7)
 
-    def pages(after: int, limit: int) -> list[Event]:
+    def pages(after: int, limit: int) -> list[Written]:
         page = events[after : after + limit]
         if unreadable in [event.seq for event in page]:
-            raise Corrupt("no JSON")
-        return page
+            raise Corrupt("no text")
+        return [written(event) for event in page]
 
-    assert audit.verify(pages).broken == audit.Break(unreadable, "no JSON")
+    assert audit.verify(pages).broken == audit.Break(unreadable, "no text")

@@ -117,6 +117,8 @@ def test_a_person_can_read_it(path: Path, state: SqlState) -> None:
         ("count(*) FROM labels WHERE model = ? AND version = ?", "ix_labels_model_version"),
         ("body FROM journal WHERE rollout = ? ORDER BY ordinal", "ix_journal_rollout"),
         ("* FROM events WHERE seq > ? AND subject = ? ORDER BY seq DESC LIMIT 5", "ix_events_subject"),
+        ("seq FROM events WHERE seq > ? AND seq < ? AND action = ? ORDER BY seq DESC LIMIT 5", "ix_events_action"),
+        ("* FROM events WHERE seq > ? AND seq < ? AND actor = ? ORDER BY seq LIMIT 5", "ix_events_actor"),
     ],
 )
 def test_questions_use_an_index_and_need_no_sorting(path: Path, question: str, index: str) -> None:
@@ -147,7 +149,7 @@ def test_tampering_with_the_log_is_found_and_named(path: Path, state: SqlState, 
             writer.record(a.happened(details={"n": n}))
     _do(path, tampering)
     with state.read() as reader:
-        audit = verify(lambda after, limit: reader.events(after=after, limit=limit))
+        audit = verify(lambda after, limit: reader.written(after=after, limit=limit))
     assert audit.events == 3
     assert audit.broken
     assert audit.broken.seq == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,43 +13,72 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from lockgate.boundary.key_file import KeyFile
-from lockgate.entrypoints.api import control, health, problems
+from lockgate.entrypoints.api import control, health, login, problems
+from lockgate.entrypoints.api.callers import Callers
+from lockgate.entrypoints.api.entrance import Entrance
 from lockgate.entrypoints.api.guard import Guard
-from lockgate.entrypoints.api.rest import learning, models, requests, rollouts, runs, status, watching
+from lockgate.entrypoints.api.mlflow.app import mount_mlflow
+from lockgate.entrypoints.api.rest import (
+    gates,
+    learning,
+    models,
+    moves,
+    policy,
+    requests,
+    rollouts,
+    runs,
+    status,
+    watching,
+    webhooks,
+)
 from lockgate.entrypoints.api.route_watch import INTERVAL, RouteWatch
+from lockgate.entrypoints.api.sign_ins import SignIns
 from lockgate.entrypoints.reading.desk import Desk
 from lockgate.entrypoints.ui.app import mount_pages
 from lockgate.entrypoints.ui.errors import error_page
 from lockgate.kernel.errors import LockgateError
+from lockgate.ports.identity import IdentityProvider
+from lockgate.usecases.notice_world import NoticeWorld
 from lockgate.usecases.world import World
 
 _MACHINES = ("/api/", "/control/", "/health/", "/metrics", "/openapi.json")
 _ROUTERS = (
     models.router,
+    gates.router,
     requests.router,
+    moves.router,
+    policy.router,
     rollouts.router,
     learning.router,
     runs.router,
     watching.router,
+    webhooks.router,
     status.router,
     control.router,
     health.router,
+    login.router,
 )
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what the process that starts it has, each by name
     world: World,
     *,
     home: Path | None,
     control_token: str,
     hosts: Collection[str] = (),
     keys: KeyFile | None = None,
+    url: str = "",
+    identity: IdentityProvider | None = None,
+    notices: NoticeWorld | None = None,
     route_interval: float = INTERVAL,
 ) -> FastAPI:
     """The application, ready for Uvicorn.
 
     home: the folder in which logs of runs lie. control_token: what workers must show, not empty. hosts: names beside loopback's
-    by which callers may reach it. keys: of data planes on other machines. route_interval: seconds between two looks for a newer
+    by which callers may reach it. keys: of data planes on other machines. url: the address by which browsers reach it, if that is
+    not the one at which it listens. identity: who vouches for people; with one the server is closed without users too.
+    notices: by what webhooks are tried, and where their secrets lie.
+    route_interval: seconds between two looks for a newer
     route table while workers wait.
     """
     if not control_token:
@@ -58,9 +88,14 @@ def create_app(
     app.state.control_token = control_token
     app.state.keys = keys
     app.state.route_watch = RouteWatch(world.state, route_interval)
-    app.add_middleware(Guard, hosts=hosts)
+    app.state.callers = Callers(world, closed=identity is not None)
+    app.state.notices = notices
+    app.state.sign_ins = SignIns(identity, url, world.clock)
+    app.add_middleware(Entrance, callers=app.state.callers, told=_told)
+    app.add_middleware(Guard, hosts=[*hosts, *filter(None, [urlsplit(url).hostname])])
     for router in _ROUTERS:
         app.include_router(router)
+    mount_mlflow(app)
     mount_pages(app)
     app.add_exception_handler(LockgateError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -72,6 +107,10 @@ def create_app(
 async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, LockgateError):
         raise error
+    return _told(request, error)
+
+
+def _told(request: Request, error: LockgateError) -> Response:
     if _for_people(request):
         return error_page(request, problems.status_of(error), error.message, error.hint)
     return problems.of_error(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import getpass
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,18 +14,51 @@ from typing import Any
 
 import click
 
-from lockgate.domain.people import CONTROLLER, POLICY, WATCH, Actor
-from lockgate.kernel.errors import NotFound
+from lockgate.domain.access import Scope
+from lockgate.domain.people import Actor, fault_in_name
+from lockgate.kernel.errors import NotFound, Refused
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
+
+TOKEN_VARIABLE = "LOCKGATE_TOKEN"
 
 
 @dataclass
 class Session:
+    """named: by --as. scope: what a token must be for where one says who acts."""
+
     home: Home
-    actor: Actor
+    named: str | None
     as_json: bool
     makes_home: bool
+    scope: Scope = Scope.WRITE
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who acts: the user of the token in $LOCKGATE_TOKEN, else who was named, else the user of this machine.
+
+        A name without a token holds on a home with users too, and is recorded as unauthenticated: whoever can write the database
+        can do anything.
+
+        Raises:
+            Refused: the token opens nothing, or not this. UsageError: --as names somebody else.
+        """
+        text = os.environ.get(TOKEN_VARIABLE, "").strip()
+        return self._authenticated(text) if text else Actor(self.named or getpass.getuser())
+
+    def _authenticated(self, text: str) -> Actor:
+        from lockgate.usecases.recognise_caller import recognise_token
+
+        caller = recognise_token(self.world, text)
+        if caller is None:
+            hint = f"lockgate user token NAME makes a new one; without ${TOKEN_VARIABLE}, --as NAME acts unauthenticated."
+            raise Refused(f"the token in ${TOKEN_VARIABLE} is unknown here, has ended, or its user is disabled", hint=hint)
+        if self.named not in (None, caller.actor.name):
+            raise click.UsageError(f"--as {self.named} found, and the token in ${TOKEN_VARIABLE} is {caller.actor.name}'s")
+        if self.scope not in caller.scopes:
+            hint = f"lockgate user token {caller.actor.name} --scope {self.scope.value} makes one."
+            raise Refused(f"the token in ${TOKEN_VARIABLE} has not the scope {self.scope.value!r}", hint=hint)
+        return caller.actor
 
     @cached_property
     def world(self) -> World:
@@ -89,18 +123,20 @@ def as_json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def verb(name: str | None = None, *, makes_home: bool = False, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+def verb(
+    name: str | None = None, *, makes_home: bool = False, scope: Scope = Scope.WRITE, **settings: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
     """A command whose first argument is the session; the global options may stand behind any verb.
 
-    makes_home: it may begin a home where there is none.
+    makes_home: it may begin a home where there is none. scope: of the actor's token, if there is one; looked at where it acts.
     """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def with_session(*args: Any, as_name: str | None, as_json: bool, home: Path | None, verbose: bool, **kwargs: Any) -> Any:
             del verbose  # main() looks at it
-            actor = _actor(as_name)
-            return function(Session(Home.find(home), actor, as_json, makes_home), *args, **kwargs)
+            _check_name(as_name)
+            return function(Session(Home.find(home), as_name, as_json, makes_home, scope), *args, **kwargs)
 
         decorated: Callable[..., Any] = with_session
         for option in reversed(_GLOBAL):
@@ -110,19 +146,14 @@ def verb(name: str | None = None, *, makes_home: bool = False, **settings: Any) 
     return decorate
 
 
-def _actor(name: str | None) -> Actor:
-    """Who was named, else the user of this machine."""
-    if name is not None and not 1 <= len(name.strip()) <= _LONGEST_NAME:
-        raise click.BadParameter(f"{name!r} found, 1 to {_LONGEST_NAME} characters expected", param_hint="--as")
-    if name in _OWN_NAMES:
-        raise click.BadParameter(f"{name!r} is Lockgate's own name; give the name of a person", param_hint="--as")
-    return Actor(name or getpass.getuser())
+def _check_name(name: str | None) -> None:
+    fault = fault_in_name(name) if name is not None else None
+    if fault is not None:
+        raise click.BadParameter(f"{name!r}: {fault}; give the name of a person", param_hint="--as")
 
 
-_LONGEST_NAME = 100
-_OWN_NAMES = {one.name for one in (POLICY, CONTROLLER, WATCH)}
 _GLOBAL = (
-    click.option("--as", "as_name", metavar="NAME", help="Who acts (on a local home; recorded as unauthenticated)."),
+    click.option("--as", "as_name", metavar="NAME", help="Who acts, if no $LOCKGATE_TOKEN says so; recorded as unauthenticated."),
     click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for machines."),
     click.option("--home", type=click.Path(path_type=Path), help="The home; else $LOCKGATE_HOME, else .lockgate here or above."),
     click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error."),

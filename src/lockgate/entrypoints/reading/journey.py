@@ -52,6 +52,7 @@ GATE_TONE = {
     GateVerdict.FAIL: Tone.BAD,
     GateVerdict.INCONCLUSIVE: Tone.ASK,
     GateVerdict.ERROR: Tone.BAD,
+    GateVerdict.WAIVED: Tone.WAIT,
 }
 PHASE_TONE = {
     Phase.PREPARING: Tone.WAIT,
@@ -109,8 +110,10 @@ def _decide(model: str, latest: ModelVersion | None, requests: Sequence[Transiti
         return Mark("decide", many, Tone.ASK, first.created_at, f"/models/{model}#requests")
     if latest is None:
         return Mark("decide", "nothing to decide", Tone.CALM)
-    verdicts = [gate.verdict for gate in latest.gates]
+    verdicts = [gate.judged for gate in latest.gates]
     passed = f"{verdicts.count(GateVerdict.PASS)} of {len(verdicts)} gates passed" if verdicts else "no gates declared"
+    if waived := verdicts.count(GateVerdict.WAIVED):
+        passed += f", {waived} waived"
     tone = GATE_TONE[worst(verdicts)] if verdicts else Tone.CALM
     return Mark("decide", passed, tone, latest.created_at, f"/models/{model}/versions/{latest.version}")
 

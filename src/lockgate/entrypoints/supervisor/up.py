@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 class Addresses:
     """data_host: where the data plane listens; None for where the control plane does. public, plain_http, tls: as in `Exposure`.
 
+    url: by which browsers reach the control plane, where a proxy stands before it.
     workers: a number, or a range such as 1-4. options: more of the data plane's own, as its command line takes them.
     """
 
@@ -51,6 +52,7 @@ class Addresses:
     plain_http: bool = False
     tls: Tls | None = None
     options: tuple[str, ...] = ()
+    url: str = ""
 
     @property
     def control(self) -> str:
@@ -108,10 +110,11 @@ def commands(home: Home, addresses: Addresses) -> dict[str, list[str]]:
     gateway = ["--port", str(addresses.data_port), "--workers", addresses.workers, *_exposing(addresses.exposure)]
     gateway += ["--home", str(home.data_plane), "--artifacts", str(home.artifacts), *addresses.options]
     return {
-        "control": [*python, "lockgate.entrypoints.api", *own, "--host", addresses.host, "--port", str(addresses.port)],
+        "control": [*python, "lockgate.entrypoints.api", *own, "--port", str(addresses.port), *_exposing_control(addresses)],
         "controller": [*python, "lockgate.entrypoints.controller", *own],
         "runner": [*python, "lockgate.entrypoints.runner", *own],
         "learner": [*python, "lockgate.entrypoints.learner", *own],
+        "notifier": [*python, "lockgate.entrypoints.notifier", *own, *(["--url", addresses.url] if addresses.url else [])],
         "gateway": [*python, "lockgate.serving", *gateway, "--secrets", str(home.secrets), "--watch-stdin"],
     }
 
@@ -121,6 +124,11 @@ def _check(home: Home, exposure: Exposure) -> None:
     if exposure.tls is not None:
         for warning in check_tls(exposure.tls, SystemClock().now()):
             log.warning("tls", extra={"reason": warning})
+
+
+def _exposing_control(addresses: Addresses) -> list[str]:
+    options = ["--host", addresses.host, *(["--url", addresses.url] if addresses.url else [])]
+    return [*options, "--plain-http"] if addresses.plain_http else options
 
 
 def _exposing(exposure: Exposure) -> list[str]:

@@ -7,10 +7,19 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from lockgate.entrypoints.ui.pages import audit, docs, models, rollouts, runs
+from lockgate.entrypoints.ui.pages import audit, docs, evidence, models, notifications, requests, rollouts, runs
 from lockgate.entrypoints.ui.render import STATIC
 
-_PAGES: tuple[APIRouter, ...] = (models.router, rollouts.router, runs.router, audit.router, docs.router)
+_PAGES: tuple[APIRouter, ...] = (
+    models.router,
+    evidence.router,
+    requests.router,
+    rollouts.router,
+    runs.router,
+    audit.router,
+    notifications.router,
+    docs.router,
+)
 
 
 def mount_pages(app: FastAPI) -> None:

@@ -7,14 +7,9 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from lockgate.entrypoints.ui.render import environment
+from lockgate.entrypoints.ui.render import render_apart
 
 
 def error_page(request: Request, status: HTTPStatus, detail: str, hint: str | None) -> HTMLResponse:
     """Without a look at the state, which may be what is broken."""
-    text = (
-        environment()
-        .get_template("error.html")
-        .render(path=request.url.path, plane=None, status=status, detail=detail, hint=hint)
-    )
-    return HTMLResponse(text, status)
+    return render_apart(request, "error.html", status, error=status, detail=detail, hint=hint)

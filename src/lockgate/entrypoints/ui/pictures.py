@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.domain.rollouts import Phase, Rollout, Strategy
-from lockgate.domain.verdicts import GateResult
 from lockgate.entrypoints.reading.learning import Checkpoint
 from lockgate.entrypoints.reading.words import percent
 from lockgate.stages.deliver.rollout import asked_for
@@ -89,30 +88,6 @@ def _boat(chambers: tuple[Chamber, ...], height: float) -> tuple[float, float]:
     """On the water of the chamber where it stands; below the staircase before the first step and when it was sent home."""
     here = next((chamber for chamber in chambers if chamber.state == "here"), None)
     return (here.x + CHAMBER / 2, here.surface) if here else (CHAMBER / 2, height - 6 - DEPTH / 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """An interval on a scale from 0 to 100. good: the side of the limit on which it should lie, `left` or `right`."""
-
-    low: float
-    point: float
-    high: float
-    limit: float
-    good: str
-
-
-def gate_span(gate: GateResult) -> Span | None:
-    """The gate's measured interval against its limit; None where it measured none."""
-    figures = gate.measured
-    limit = figures.get("limit")
-    if limit is None and "margin" in figures:
-        limit = -figures["margin"]
-    if limit is None or not {"low", "point", "high"} <= figures.keys():
-        return None
-    values = [float(figures[name]) for name in ("low", "point", "high")] + [float(limit)]
-    low, point, high, at = spread(values)
-    return Span(low, point, high, at, "left" if "<=" in gate.rule or "≤" in gate.rule else "right")
 
 
 def spread(values: list[float]) -> list[float]:

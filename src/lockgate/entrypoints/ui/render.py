@@ -15,9 +15,13 @@ from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from lockgate.domain.models import RequestState
+from lockgate.entrypoints.cookies import csrf_of
 from lockgate.entrypoints.reading.desk import desk_of
 from lockgate.entrypoints.reading.words import enumerated, moment, percent
+from lockgate.entrypoints.ui.gate_pictures import figures, measured, parts
 from lockgate.kernel.digest import PREFIX, short
+from lockgate.ports.state import REQUESTS
 from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import route_table
 
@@ -27,19 +31,33 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def render(request: Request, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
-    """A page. Every page knows the time and how the data plane does."""
+    """A page. Every page knows the time, how the data plane does, how many requests wait, and who is signed in."""
     desk = desk_of(request)
     now = desk.world.clock.now()
     with desk.world.state.read() as tx:
         table = route_table(tx)
         workers = live_workers(tx, now)
+        waiting = tx.count(REQUESTS, state=RequestState.OPEN.value)
     plane = {
         "workers": len(workers),
         "behind": sum(worker.revision < table.revision for worker in workers),
         "revision": str(table.revision),
+        "waiting": waiting,
     }
-    text = environment().get_template(template).render(now=now, plane=plane, path=request.url.path, **context)
+    text = environment().get_template(template).render(now=now, plane=plane, **visit(request), **context)
     return HTMLResponse(text, status)
+
+
+def render_apart(request: Request, template: str, status: HTTPStatus = HTTPStatus.OK, **context: Any) -> HTMLResponse:
+    """A page without a look at the state: for strangers, or because the state may be what is broken."""
+    return HTMLResponse(environment().get_template(template).render(plane=None, **visit(request), **context), status)
+
+
+def visit(request: Request) -> dict[str, Any]:
+    """What every page knows of its reader. me: who is signed in, or None. csrf: what a write must show, or empty."""
+    state: dict[str, Any] = request.scope.get("state", {})
+    caller, cookie = state.get("caller"), state.get("cookie", "")
+    return {"path": request.url.path, "me": caller.actor if caller else None, "csrf": csrf_of(cookie) if cookie else ""}
 
 
 @cache
@@ -53,7 +71,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         age=age, ago=ago, moment=moment, percent=percent, number=number, figure=figure, detail=detail, short=short, evalue=evalue,
-        duration=duration, size=size, enumerated=enumerated,
+        duration=duration, size=size, measured=measured, gate_parts=parts, gate_figures=figures, enumerated=enumerated,
     )  # fmt: skip
     made.globals.update(static=static)
     return made

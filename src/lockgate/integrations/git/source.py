@@ -29,13 +29,13 @@ class GitSource:
         """Where there is no git, no repository or no commit yet: no commit, dirty."""
         if shutil.which("git") is None or _git(folder, "rev-parse", "--is-inside-work-tree").returncode:
             return _NO_REPOSITORY
-        head = _git(folder, "log", "-1", "--format=%H%n%an", "HEAD")
+        head = _git(folder, "log", "-1", "--format=%H%n%an%n%ae", "HEAD")
         if head.returncode:
             return _NO_REPOSITORY
-        commit, _, author = _text(head).partition("\n")
+        commit, author, email = _told(head)
         excluded = [f":(exclude,glob){pattern}" for pattern in besides]
         status = _git(folder, "status", "--porcelain", "--untracked-files=normal", "--", ".", *excluded)
-        return Revision(commit, author, dirty=bool(status.returncode or _text(status)))
+        return Revision(commit, author, dirty=bool(status.returncode or _text(status)), email=email)
 
     def checkout(self, folder: Path, ref: str) -> Checkout:
         if shutil.which("git") is None:
@@ -43,14 +43,14 @@ class GitSource:
         prefix = _git(folder, "rev-parse", "--show-prefix")
         if prefix.returncode:
             raise NotFound(f"{folder} lies in no git repository, so it has no commit {ref!r}", hint="Leave out --commit.")
-        found = _git(folder, "log", "-1", "--format=%H%n%an", "--end-of-options", f"{ref}^{{commit}}", "--")
+        found = _git(folder, "log", "-1", "--format=%H%n%an%n%ae", "--end-of-options", f"{ref}^{{commit}}", "--")
         if found.returncode:
             raise NotFound(f"the repository of {folder} has no commit {ref!r}", hint="See git log, or git fetch first.")
-        commit, _, author = _text(found).partition("\n")
+        commit, author, email = _told(found)
         target = self.checkouts / commit
         if not target.is_dir():
             self._export(folder, commit, target)
-        return Checkout(target / _text(prefix), commit, author)
+        return Checkout(target / _text(prefix), commit, author, email)
 
     def _export(self, folder: Path, commit: str, target: Path) -> None:
         """All of the commit's files; the folder appears whole or not at all."""
@@ -82,6 +82,12 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         )
     except subprocess.TimeoutExpired:
         raise Unavailable(f"git {arguments[0]} gave no answer within {_TIMEOUT:g} s in {folder}") from None
+
+
+def _told(done: subprocess.CompletedProcess[bytes]) -> tuple[str, str, str]:
+    """Commit, author and the author's e-mail address, as `git log` was asked for them."""
+    commit, author, email = (*_text(done).split("\n"), "", "")[:3]
+    return commit, author, email
 
 
 def _text(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 import msgspec
 
 from lockgate.boundary.manifest import Manifest, encode
+from lockgate.boundary.trusted_types import VARIABLE, TrustedTypes
+from lockgate.boundary.trusted_types import encode as encode_types
 from lockgate.integrations.local.artifacts import LocalArtifacts
-from lockgate.integrations.local.environment import own_environment
+from lockgate.integrations.local.environment import asked_environment
 from lockgate.kernel.errors import Invalid
 from lockgate.kernel.quantities import format_duration
 
@@ -30,12 +32,15 @@ _LAST_LINES = 300  # characters of what a process that died had to say
 class AskedRuntime:
     """A ports.runtimes.Runtime. name: of a runtime that the data plane has. venvs: a folder for environments of packages.
 
-    seconds: how long a package may take to load and to answer.
+    seconds: how long a package may take to load and to answer. trusted: asked each time, what the policy trusts then.
+    home: which no package may read.
     """
 
     name: str
     venvs: Path
     seconds: float = 120.0
+    trusted: Callable[[], TrustedTypes] = TrustedTypes
+    home: Path | None = None
 
     def scores(self, manifest: Manifest, files: Mapping[str, bytes], columns: Mapping[str, Sequence[Any]]) -> Sequence[float]:
         with TemporaryDirectory(prefix="lockgate-asked-") as folder:
@@ -48,8 +53,9 @@ class AskedRuntime:
                 "columns": {name: list(values) for name, values in columns.items()},
                 "seconds": self.seconds,
                 "venvs": str(self.venvs),
+                "hidden": [str(self.home)] if self.home is not None else [],
             }
-            output, errors, returncode = self._ask(msgspec.json.encode(question), Path(folder))
+            output, errors, returncode = self._ask(msgspec.json.encode(question), Path(folder), self._environment(manifest))
         if returncode:
             raise Invalid(f"the model cannot answer: {self._died(returncode, errors)}", hint="Package the model anew.")
         answer = msgspec.json.decode(output, type=dict[str, Any])
@@ -57,14 +63,18 @@ class AskedRuntime:
             raise Invalid(f"the model cannot answer: {answer['error']}", hint=answer.get("hint") or "Package the model anew.")
         return [float(score) for score in answer["scores"]]
 
-    def _ask(self, question: bytes, folder: Path) -> tuple[bytes, bytes, int]:
+    def _environment(self, manifest: Manifest) -> dict[str, str]:
+        passed = asked_environment(installing=bool(manifest.requirements))
+        return passed | {VARIABLE: encode_types(self.trusted()).decode()}
+
+    def _ask(self, question: bytes, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, bytes, int]:
         """What it wrote, what it printed, and its exit code. Files and no pipes: what the model started may keep pipes open."""
         asked, said, printed = (folder / name for name in ("question", "answer", "log"))
         asked.write_bytes(question)
         words = [sys.executable, "-P", "-m", _MODULE]
         with asked.open("rb") as stdin, said.open("wb") as stdout, printed.open("wb") as stderr:
             process = subprocess.Popen(
-                words, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=own_environment(), start_new_session=True
+                words, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=environment, start_new_session=True
             )
         try:
             process.wait(self.seconds + _LONGEST_BUILD)

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ import msgspec
 
 from lockgate.boundary.manifest import Manifest, encode
 from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
+from lockgate.boundary.trusted_types import TrustedTypes, lay_down
 from lockgate.domain.packages import Cost
 from lockgate.integrations.local.artifacts import LocalArtifacts
 from lockgate.integrations.local.environment import own_environment
@@ -36,14 +37,18 @@ _LAST_LINES = 300  # characters of what a server that died had to say
 
 
 class LocalPackageServer:
-    """A ports.package_server.PackageServer. patience: seconds until the first answer, and for each further one."""
+    """A ports.package_server.PackageServer. patience: seconds until the first answer, and for each further one.
 
-    def __init__(self, patience: float = 120.0) -> None:
+    trusted: asked each time, what the policy trusts then.
+    """
+
+    def __init__(self, patience: float = 120.0, trusted: Callable[[], TrustedTypes] = TrustedTypes) -> None:
         self._patience = patience
+        self._trusted = trusted
 
     def cost(self, manifest: Manifest, files: Mapping[str, bytes], columns: Mapping[str, Sequence[Any]], requests: int) -> Cost:
         bodies = _bodies(columns)
-        with TemporaryDirectory(prefix="lockgate-package-") as name, _served(Path(name), manifest, files) as server:
+        with TemporaryDirectory(prefix="lockgate-cost-") as name, _served(Path(name), manifest, files, self._trusted()) as server:
             with closing(_Caller(server, self._patience)) as caller:
                 cold = caller.first(bodies[0])
                 for _ in caller.asked(bodies, min(_WARM, requests)):
@@ -142,12 +147,13 @@ def _bodies(columns: Mapping[str, Sequence[Any]]) -> list[bytes]:
 
 
 @contextmanager
-def _served(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[_Server]:
+def _served(folder: Path, manifest: Manifest, files: Mapping[str, bytes], trusted: TrustedTypes) -> Iterator[_Server]:
     store = LocalArtifacts(folder / "artifacts")
     for content in files.values():
         store.put(content)
     arm = Arm(1, store.put(encode(manifest)), Role.CHAMPION, 1.0)
     _lay_down(folder, RouteTable(Revision(1, 1), (Route(_MODEL, (arm,)),)))
+    lay_down(folder / "plane", trusted)
     words = [sys.executable, "-P", "-m", "lockgate.serving", "--port", "0", "--control", _NOWHERE, "--watch-stdin"]
     words += ["--home", str(folder / "plane"), "--artifacts", str(folder / "artifacts"), "--secrets", str(folder / "secrets")]
     log = folder / "log"

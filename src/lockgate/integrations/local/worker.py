@@ -94,7 +94,7 @@ class _Worker:
 
     def _load(self, work: LoadData) -> Reply:
         frame = self._memory.data(work.data)
-        breaches = _function(work.checker)(frame, work.contract) if work.contract is not None else ()
+        breaches = _function(work.checker)(frame, work.contract, work.at) if work.contract is not None else ()
         if not breaches:
             return Reply(output=work.data.digest)
         print(*breaches, sep="\n", file=sys.stderr)  # noqa: T201

@@ -9,18 +9,19 @@ import pandera.pandas as pa
 from pandas.api import types
 from pandera.errors import SchemaErrors
 
+from lockgate.integrations.pandera.whole import whole
 from lockgate.stages.build.spec import ColumnSpec, ContractSpec
 
 _EXAMPLES = 3
 
 
-def check(frame: pd.DataFrame, contract: dict[str, Any]) -> tuple[str, ...]:
+def check(frame: pd.DataFrame, contract: dict[str, Any], at: float) -> tuple[str, ...]:
     """What breaks the contract, one sentence for each rule; nothing when all of it is kept.
 
-    contract: a `stages.build.spec.ContractSpec` as JSON.
+    contract: a `stages.build.spec.ContractSpec` as JSON. at: Unix seconds of the run, by which freshness is judged.
     """
     spec = ContractSpec.model_validate(contract)
-    breaches = [*_columns(frame, spec), *_rows(frame, spec), *_types(frame, spec)]
+    breaches = [*_columns(frame, spec), *whole(frame, spec, at), *_types(frame, spec)]
     rules = {name: _column(one) for name, one in spec.columns.items() if name in frame and _has_type(frame[name], one)}
     return (*breaches, *_broken(frame, pa.DataFrameSchema(rules)))
 
@@ -29,10 +30,6 @@ def _columns(frame: pd.DataFrame, spec: ContractSpec) -> list[str]:
     missing = [f"column {name} is missing" for name in spec.columns if name not in frame]
     unknown = [f"column {name} is not in the contract" for name in frame.columns if spec.strict and name not in spec.columns]
     return missing + unknown
-
-
-def _rows(frame: pd.DataFrame, spec: ContractSpec) -> list[str]:
-    return [] if len(frame) >= spec.rows.min else [f"{len(frame)} rows found, at least {spec.rows.min} expected"]
 
 
 def _types(frame: pd.DataFrame, spec: ContractSpec) -> list[str]:
@@ -70,7 +67,7 @@ def _column(spec: ColumnSpec) -> pa.Column:
         rules.append(pa.Check.ge(spec.min, error=f"{spec.min:g} or more expected"))
     if spec.max is not None:
         rules.append(pa.Check.le(spec.max, error=f"{spec.max:g} or less expected"))
-    if (values := spec.values) is not None:  # noqa: PD011 - not a frame's
+    if (values := spec.values) is not None and spec.unseen is None:  # noqa: PD011 - not a frame's
         rules.append(pa.Check.isin(list(values), error=f"one of {', '.join(map(str, values))} expected"))
     return pa.Column(checks=rules, nullable=spec.nullable, unique=spec.unique)
 

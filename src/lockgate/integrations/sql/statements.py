@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Delete, Executable, Select, Table, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Executable,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from lockgate.integrations.sql.tables import COLLECTIONS, EVENTS
 from lockgate.ports import rows
@@ -62,12 +76,33 @@ class Statements:
         return new.execution_options(preserve_rowcount=True)
 
 
-def events(*, by: tuple[str, ...], newest_first: bool, limited: bool) -> Select[Any]:
-    """Events after `after`, of the subject or model where `by` names these."""
-    found = select(EVENTS).where(EVENTS.c.seq > bindparam("after"), *_equal(EVENTS, by))
-    return _page(found, EVENTS.c.seq, newest_first=newest_first, limited=limited, offset=False)
+@cache
+def events(*, by: tuple[str, ...], actions: int, newest_first: bool, limited: bool) -> Select[Any]:
+    """Events after `after` and before `before`, of the subject, model or actor where `by` names these, and of so many actions:
+    `action_0`, `action_1` and so on.
+    """
+    between = [EVENTS.c.seq > bindparam("after"), EVENTS.c.seq < bindparam("before"), *_equal(EVENTS, by)]
+    of = [EVENTS.c.action == bindparam(f"action_{n}") for n in range(actions)]
+    if len(of) <= 1 or not limited:
+        return _page(
+            select(EVENTS).where(*between, or_(*of) if of else true()), EVENTS.c.seq, newest_first=newest_first, limited=limited
+        )
+    return _of_actions(between, of, newest_first=newest_first)
 
 
+def _of_actions(between: list[ColumnElement[bool]], of: list[ColumnElement[bool]], *, newest_first: bool) -> Select[Any]:
+    """A page of each action by its own index, then of all of them: a rare one is found as quickly as a common one."""
+    each = [
+        _page(select(EVENTS.c.seq).where(*between, one), EVENTS.c.seq, newest_first=newest_first, limited=True).subquery()
+        for one in of
+    ]
+    found = union_all(*(select(one.c.seq) for one in each)).subquery()
+    seqs = _page(select(found.c.seq), found.c.seq, newest_first=newest_first, limited=True).subquery()
+    return _page(select(EVENTS).join(seqs, EVENTS.c.seq == seqs.c.seq), EVENTS.c.seq, newest_first=newest_first, limited=False)
+
+
+_ROW = ", ".join(EVENTS.c.keys())
+WRITTEN = f"SELECT {_ROW} FROM events WHERE seq > {{}} ORDER BY seq LIMIT {{}}"  # noqa: S608 - numbers of ours, and no types
 ADD_EVENT = insert(EVENTS).inline()
 LAST_EVENT = select(EVENTS.c.seq, EVENTS.c.hash).order_by(EVENTS.c.seq.desc()).limit(1)
 
@@ -76,7 +111,9 @@ def _equal(table: Table, fields: tuple[str, ...]) -> list[ColumnElement[bool]]:
     return [table.c[field] == bindparam(field) for field in fields]
 
 
-def _page(found: Select[Any], order: ColumnElement[int], *, newest_first: bool, limited: bool, offset: bool) -> Select[Any]:
+def _page(
+    found: Select[Any], order: ColumnElement[int], *, newest_first: bool, limited: bool, offset: bool = False
+) -> Select[Any]:
     found = found.order_by(order.desc() if newest_first else order)
     if limited:
         found = found.limit(bindparam("limit"))

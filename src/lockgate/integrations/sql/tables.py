@@ -61,4 +61,5 @@ EVENTS = Table(
     Index("ix_events_subject", "subject", "seq"),
     Index("ix_events_model", "model", "seq"),
     Index("ix_events_action", "action", "seq"),
+    Index("ix_events_actor", "actor", "seq"),
 )

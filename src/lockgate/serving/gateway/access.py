@@ -18,9 +18,10 @@ from urllib.parse import unquote, unquote_plus
 from lockgate.boundary.exposure import is_loopback
 from lockgate.boundary.key_file import KeyFile
 from lockgate.boundary.keys import Key, KeyScope, key_id
+from lockgate.boundary.limits import Failures
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
-from lockgate.serving.gateway.ratelimit import Failures, SharedLimits
+from lockgate.serving.gateway.ratelimit import SharedLimits
 from lockgate.serving.gateway.rsgi import Scope
 from lockgate.serving.protocol import scoring
 from lockgate.serving.protocol.problems import Answer, problem

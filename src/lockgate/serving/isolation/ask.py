@@ -16,19 +16,22 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
 from typing import Any, NoReturn
 
 import msgspec
 
+from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.release import PACKAGE
+from lockgate.serving.isolation import memory
 from lockgate.serving.isolation.loading import manifest_of
+from lockgate.serving.isolation.sandbox import Fences, confine
 from lockgate.serving.isolation.venvs import Venvs
 from lockgate.serving.runtimes.failures import first_line
 from lockgate.serving.runtimes.frames import feeds_of
 from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import load_model
+from lockgate.serving.runtimes.registry import RUNTIMES, load_model
 from lockgate.serving.runtimes.scores import Scorer
 
 _INSIDE = "LOCKGATE_ASK_INSIDE"  # set where the environment is the package's own already
@@ -37,7 +40,8 @@ _INSIDE = "LOCKGATE_ASK_INSIDE"  # set where the environment is the package's ow
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """artifacts: folder. digest: of the package's manifest. columns: values of each input, laid flat; null is a missing number.
 
-    seconds: how long loading and answering may take. venvs: folder for environments of packages.
+    seconds: how long loading and answering may take. venvs: folder for environments of packages. hidden: folders that the package
+    may not read.
     """
 
     artifacts: str
@@ -45,6 +49,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: dict[str, list[Any]]
     seconds: float
     venvs: str
+    hidden: list[str] = []
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -80,9 +85,26 @@ def main() -> None:
         said = Answer(error=error.message, hint=error.hint)
     else:
         signal.setitimer(signal.ITIMER_REAL, question.seconds)  # SIGALRM ends the process, also inside a library
+        _confine(question, manifest)
         said = answer(question)
     with os.fdopen(out, "wb") as file:
         file.write(msgspec.json.encode(said))
+
+
+def _confine(question: Question, manifest: Manifest) -> None:
+    """As a host is: no network, no more memory than is free, nothing but what the package needs. What it writes goes with the
+    folder of the artifacts, which who asks throws away.
+    """
+    own = Path(mkdtemp(prefix="own-", dir=question.artifacts))
+    if (free := memory.allowance()) is not None:
+        memory.limit(free)
+    hidden = tuple(map(Path, question.hidden))
+    seconds = question.seconds * (os.cpu_count() or 1)
+    runtime = RUNTIMES.get(manifest.runtime)
+    processes = runtime is not None and runtime.code
+    missing = confine(Fences(Path(question.artifacts), own, (), hidden, processes, seconds))
+    if missing:
+        sys.stderr.write(f"warning: the sandbox of {manifest.model} is incomplete: {'; '.join(missing)}\n")
 
 
 def _own_output() -> int:
@@ -102,7 +124,8 @@ def _go_inside(venvs: Path, requirements: Sequence[str], content: bytes, out: in
         again.seek(0)
         os.dup2(again.fileno(), 0)
         os.dup2(out, 1)
-        environment = {**os.environ, "PYTHONPATH": str(source), _INSIDE: "1"}
+        passed = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        environment = {**passed, "PYTHONPATH": str(source), _INSIDE: "1"}
         os.execve(python, [str(python), "-m", "lockgate.serving.isolation.ask"], environment)  # noqa: S606 - no shell
 
 

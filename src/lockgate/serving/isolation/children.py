@@ -8,6 +8,7 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from shutil import rmtree
 
 from lockgate.kernel.errors import Invalid, LockgateError
 from lockgate.serving.isolation.orders import LONGEST_LINE, Failed, Loaded, Order, Status, decode_status, encode_order
@@ -17,7 +18,8 @@ _PASSED = (
     *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE"),
     "LOCKGATE_TRUST_CODE",  # the platform's word, never a package's
 )
-_PASSED_KINDS = ("LC_", "CUDA_", "NVIDIA_", "PIP_")
+_PASSED_KINDS = ("LC_", "CUDA_", "NVIDIA_")
+_INSTALLING = "PIP_"  # where libraries come from; the address may hold a password, so no model sees it
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS")
 
 
@@ -42,21 +44,32 @@ def environment(threads: int, more: Collection[str] = ()) -> dict[str, str]:
     return passed | limits | fixed
 
 
-class Child:
-    """A process of its own group: what it started is ended with it."""
+def installing(base: Mapping[str, str]) -> dict[str, str]:
+    """What building an environment gets to see beside that."""
+    return {**base, **{name: value for name, value in os.environ.items() if name.startswith(_INSTALLING)}}
 
-    def __init__(self, process: Process) -> None:
+
+class Child:
+    """A process of its own group: what it started is ended with it, and the folder that it wrote in goes."""
+
+    def __init__(self, process: Process, own: Path) -> None:
         self._process = process
+        self._own = own
 
     @classmethod
     async def start(cls, python: Path, order: Order, environment: Mapping[str, str]) -> Child:
         # -P: a file that happens to lie in the current folder must not stand in for a library.
         argv = [str(python), "-P", "-m", "lockgate.serving.isolation.host", encode_order(order)]
-        return cls(
-            await asyncio.create_subprocess_exec(
+        own = Path(order.own)
+        os.mkdir(own, 0o700)  # noqa: PTH102 - one call of the system, which waits for nothing
+        try:
+            process = await asyncio.create_subprocess_exec(
                 *argv, stdin=PIPE, stdout=PIPE, env=environment, start_new_session=True, limit=LONGEST_LINE
             )
-        )
+        except BaseException:
+            rmtree(own, ignore_errors=True)
+            raise
+        return cls(process, own)
 
     @property
     def pid(self) -> int:
@@ -107,7 +120,9 @@ class Child:
             pass
         finally:
             self.kill()
-        return await self._process.wait()
+            code = await self._process.wait()
+            await asyncio.to_thread(rmtree, self._own, ignore_errors=True)
+        return code
 
     def alarm(self) -> None:
         """End it because it hangs: it writes where, if it still can."""

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import socket as Socket  # noqa: N812 - a type here, and an order has a field `socket`
 from typing import Any, NoReturn
 
 from lockgate.kernel.clock import Clock, SystemClock
@@ -34,6 +35,7 @@ from lockgate.serving.isolation.desk import Desk
 from lockgate.serving.isolation.loading import Trial, named_loader, try_package
 from lockgate.serving.isolation.orders import Beat, Failed, Order, Status, decode_order, encode_status
 from lockgate.serving.isolation.priority import be_nice, giving_way
+from lockgate.serving.isolation.sandbox import Fences, confine
 from lockgate.serving.runtimes.scores import Scorer
 
 EXHAUSTED = 86  # the exit code after memory ran out and did not come back
@@ -58,8 +60,11 @@ class Voice:
 
 
 class Host:
-    def __init__(self, order: Order, voice: Voice, clock: Clock) -> None:
+    """listening: where workers are to connect; None: nobody is to."""
+
+    def __init__(self, order: Order, listening: Socket | None, voice: Voice, clock: Clock) -> None:
         self._order = order
+        self._listening = listening
         self._voice = voice
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "model")
@@ -78,11 +83,11 @@ class Host:
         except BaseException as error:  # noqa: BLE001 - a package may raise anything, SystemExit too: all of it is why it failed
             self._voice.say(_why(error, self._order))
             return 1
-        if self._order.socket is not None:
-            await self._open(trial, Path(self._order.socket))
+        if self._listening is not None:
+            await self._open(trial, self._listening)
             self._wind_up()
         self._voice.say(trial.report)
-        if self._order.socket is None:
+        if self._listening is None:
             return 0
         await asyncio.gather(beats, loop.create_task(self._every(_SWEEP, self._keep_house)))
         return 0
@@ -95,7 +100,7 @@ class Host:
             load = named_loader(order.loader)
             return try_package(Path(order.artifacts), order.digest, load, self._clock, order.settle)
 
-    async def _open(self, trial: Trial, path: Path) -> None:
+    async def _open(self, trial: Trial, listening: Socket) -> None:
         runner = Runner(trial.model, self._clock)
         batcher = Batcher(
             runner,
@@ -108,7 +113,6 @@ class Host:
         )
         self._batcher = batcher
         scorer = Scorer(trial.manifest.signature)
-        listening = sockets.listen(path)
         make = lambda: Desk(batcher, scorer, self._clock, self._desks)  # noqa: E731
         await asyncio.get_running_loop().create_unix_server(make, sock=listening)
         log.info("host ready", extra={"package": short(self._order.digest), "pid": os.getpid()})
@@ -185,17 +189,31 @@ def _own_ends() -> tuple[int, int]:
     return ears, voice
 
 
+def _confined(order: Order) -> Socket | None:
+    """Give up all that a model does not need, while there is one thread; whatever is to be opened is opened before.
+
+    Returns where workers will connect.
+    """
+    listening = sockets.listen(Path(order.socket)) if order.socket is not None else None
+    shared, hidden = (tuple(map(Path, places)) for places in (order.shared, order.hidden))
+    missing = confine(Fences(Path(order.artifacts), Path(order.own), shared, hidden, order.processes, order.seconds))
+    if missing:
+        log.warning("sandbox incomplete", extra={"package": short(order.digest), "missing": missing})
+    return listening
+
+
 def main() -> None:
     order = decode_order(sys.argv[1])
     ears, voice = _own_ends()
     faulthandler.register(signal.SIGALRM, chain=True)  # it writes where all threads are, and then the signal ends the process
     memory.be_first_to_go()
     be_nice(order.nice)
+    configure(verbose=order.verbose)
+    listening = _confined(order)
     threading.Thread(target=_end_with, args=(ears,), name="keeper-watch", daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the supervisor acts on it
     sys.setswitchinterval(_SWITCH)
-    configure(verbose=order.verbose)
-    _end(asyncio.run(Host(order, Voice(voice), SystemClock()).run()))
+    _end(asyncio.run(Host(order, listening, Voice(voice), SystemClock()).run()))
 
 
 if __name__ == "__main__":

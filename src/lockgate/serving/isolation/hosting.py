@@ -11,6 +11,7 @@ from lockgate.kernel.digest import short
 from lockgate.kernel.errors import Invalid, LockgateError
 from lockgate.serving.isolation.children import Child, ended
 from lockgate.serving.isolation.lives import Lives, Next, after_death, after_refusal
+from lockgate.serving.isolation.memory import allowance
 from lockgate.serving.isolation.orders import Beat, Loaded
 from lockgate.serving.isolation.shop import Crowded, Shop, Tell
 from lockgate.serving.isolation.talk import Phase, Want
@@ -72,7 +73,8 @@ class Hosting:
         python = await shop.python(want)
         socket = shop.socket(want)
         async with shop.room(want, known.report if known is not None else None) as memory:
-            child = await shop.start(want, python, socket, memory)
+            # Whatever else bounds it: a process may not take what everybody else needs.
+            child = await shop.start(want, python, socket, memory if memory is not None else allowance())
             try:
                 report = await child.loaded(shop.settings.load_limit)
             except BaseException:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,13 +14,15 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from lockgate.boundary import trusted_types
+from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.digest import short
 from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.release import PACKAGE
 from lockgate.serving.isolation import verdicts
 from lockgate.serving.isolation.budget import Need, free, inline_need, isolated_need, refusal
-from lockgate.serving.isolation.children import Child, environment
+from lockgate.serving.isolation.children import Child, environment, installing
 from lockgate.serving.isolation.lives import Patience
 from lockgate.serving.isolation.loading import manifest_of
 from lockgate.serving.isolation.orders import DEFAULT_LOADER, Loaded, Order
@@ -26,7 +30,10 @@ from lockgate.serving.isolation.pace import Limits
 from lockgate.serving.isolation.talk import Phase, Want
 from lockgate.serving.isolation.venvs import Venvs
 from lockgate.serving.isolation.verdicts import Verdicts
+from lockgate.serving.runtimes.registry import RUNTIMES
 
+_OWN = "own-"
+_CORES = os.cpu_count() or 1  # a process that loads may use all of them
 _SHADOWS = Limits(queued_requests=1024, queued_bytes=16 << 20)  # what waits longer is of no use
 
 
@@ -36,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True):
     linger: seconds that a host which nobody wants is kept. handover: seconds to wait for a home that another server leaves.
     load_limit: seconds to load, after which it has failed. hang_limit: seconds that one run, or silence, may last, then the
     process is killed. memory: see Want, where it says nothing. threads: of numeric libraries, in each process. passed: names of
-    environment variables that models may see.
+    environment variables that models may see. shared: folders that models may write in beside their own. hidden: folders that
+    they may not read, beside what lies around the artifacts.
     """
 
     workers: int = 1
@@ -49,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     memory: int | None = None
     threads: int = 1
     passed: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     shadow_nice: int = 19
     examine_nice: int = 10
     beat: float = 0.25
@@ -69,8 +79,11 @@ class Tell(Protocol):
 
 
 class Python(NamedTuple):
+    """processes: whether the package may start some: it is code, which the platform trusts, and not only data."""
+
     path: Path
     environment: Mapping[str, str]
+    processes: bool
 
 
 class Shop:
@@ -78,10 +91,11 @@ class Shop:
         self.settings = settings
         self.clock = clock
         self.folder = home / "hosts"
-        self._artifacts = artifacts
+        self._home = home
+        self._artifacts = artifacts.resolve()
         self._environment = environment(settings.threads, settings.passed)
         self._source = self.folder / "source"
-        self.venvs = Venvs(home / "venvs", self._environment)
+        self.venvs = Venvs(home / "venvs", installing(self._environment))
         self.verdicts = Verdicts(home / "examined", verdicts.environment())
         self._needs: dict[Want, Need] = {}
         self._loading = asyncio.Lock()  # with a budget, one at a time: else two would count on the same memory
@@ -94,6 +108,8 @@ class Shop:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for stale in self.folder.glob("*.sock"):
             stale.unlink(missing_ok=True)
+        for stale in self.folder.glob(f"{_OWN}*"):
+            shutil.rmtree(stale, ignore_errors=True)
         self._source.mkdir(exist_ok=True)
         link = self._source / "lockgate"
         link.unlink(missing_ok=True)
@@ -108,20 +124,26 @@ class Shop:
         """
         manifest = manifest_of(self._artifacts, want.digest)
         if not manifest.requirements:
-            return Python(Path(sys.executable), self._environment)
+            return Python(Path(sys.executable), self._environment, _is_code(manifest))
         path = await self.venvs.python(manifest.requirements)
-        return Python(path, self._environment | {"PYTHONPATH": str(self._source)})
+        return Python(path, self._environment | {"PYTHONPATH": str(self._source)}, _is_code(manifest))
 
     def socket(self, want: Want) -> Path:
         """A name of its own for each life, so that nobody meets a new process at an old address."""
         return self.folder / f"{short(want.digest)}-{next(self._serial)}.sock"
 
     async def start(self, want: Want, python: Python, socket: Path | None, memory: int | None) -> Child:
-        """socket: where it is to listen; None: it is thrown away once it has loaded. memory: bytes that it may take."""
+        """socket: where it is to listen; None: it is thrown away once it has loaded. memory: bytes that it may take.
+
+        Raises:
+            Invalid: the list of what the policy trusts is damaged.
+        """
         settings = self.settings
+        trusted = trusted_types.read(self._home)
         order = Order(
             digest=want.digest,
-            artifacts=str(self._artifacts.resolve()),
+            artifacts=str(self._artifacts),
+            own=str((self.folder / f"{_OWN}{short(want.digest)}-{next(self._serial)}").resolve()),
             socket=str(socket) if socket is not None else None,
             loader=settings.loader,
             nice=settings.examine_nice if socket is None else settings.shadow_nice if want.shadow else 0,
@@ -132,8 +154,13 @@ class Shop:
             load_silence=2.0 * settings.load_limit,
             limits=_SHADOWS if want.shadow else settings.limits,
             verbose=settings.verbose,
+            shared=settings.shared,
+            hidden=(*settings.hidden, str(self._artifacts.parent), str(self._home.resolve())),
+            processes=python.processes,
+            seconds=settings.load_limit * _CORES if socket is None else None,
         )
-        return await Child.start(python.path, order, python.environment)
+        told = {trusted_types.VARIABLE: trusted_types.encode(trusted).decode()}
+        return await Child.start(python.path, order, {**python.environment, **told})
 
     @asynccontextmanager
     async def room(self, want: Want, report: Loaded | None) -> AsyncIterator[int | None]:
@@ -185,3 +212,8 @@ class Shop:
 
     def _need(self, want: Want, report: Loaded) -> Need:
         return isolated_need(report.footprint) if want.isolated else inline_need(report.footprint, self.settings.workers)
+
+
+def _is_code(manifest: Manifest) -> bool:
+    runtime = RUNTIMES.get(manifest.runtime)
+    return runtime is not None and runtime.code

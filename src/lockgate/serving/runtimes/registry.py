@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import cast
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.boundary.pickles import refuse_pickle
 from lockgate.kernel.errors import Invalid
 from lockgate.serving.runtimes.model import Model, RuntimeFailure
 from lockgate.serving.runtimes.package import Files
@@ -18,13 +19,15 @@ class Runtime:
     """module: has `load(manifest, files) -> Model`. inline: trusted and quick enough for the worker's own process.
 
     extra: what `pip install 'lockgate[EXTRA]'` brings its library; None if it needs none. composed: of packages of other
-    runtimes, so that each package says whether it is inline, which `load` does not believe but verify.
+    runtimes, so that each package says whether it is inline, which `load` does not believe but verify. code: a package may be, or
+    hold, code of its author's, where the platform trusts such: it may start processes, and no other package may.
     """
 
     module: str
     inline: bool = False
     extra: str | None = None
     composed: bool = False
+    code: bool = False
 
 
 _HERE = "lockgate.serving.runtimes"
@@ -35,9 +38,9 @@ RUNTIMES: dict[str, Runtime] = {
     "lightgbm": Runtime(f"{_HERE}.lightgbm", extra="lightgbm"),
     "torch": Runtime(f"{_HERE}.torch", extra="torch"),
     "river": Runtime(f"{_HERE}.river", extra="river"),
-    "mlflow": Runtime(f"{_HERE}.mlflow", extra="mlflow"),
-    "python": Runtime(f"{_HERE}.python"),
-    "graph": Runtime(f"{_HERE}.graph", composed=True),
+    "mlflow": Runtime(f"{_HERE}.mlflow", extra="mlflow", code=True),
+    "python": Runtime(f"{_HERE}.python", code=True),
+    "graph": Runtime(f"{_HERE}.graph", composed=True, code=True),
 }
 
 
@@ -58,9 +61,13 @@ def load_model(manifest: Manifest, files: Files) -> Model:
     """The package's model, loaded in this process.
 
     Raises:
-        RuntimeFailure: its library is missing, or cannot load it. Invalid: the package is not what its runtime expects.
+        Refused: it is data, and holds a pickle. RuntimeFailure: its library is missing, or cannot load it.
+        Invalid: the package is not what its runtime expects.
     """
     runtime = runtime_of(manifest)
+    if not runtime.code:  # where there may be code, the platform's word on code decides
+        for name, content in files.items():
+            refuse_pickle(name, content)
     try:
         module = import_module(runtime.module)
     except ImportError as error:

@@ -18,7 +18,7 @@ from lockgate.serving.runtimes.failures import failing_as_runtime
 from lockgate.serving.runtimes.model import Array
 from lockgate.serving.runtimes.options import options_of
 from lockgate.serving.runtimes.package import Files
-from lockgate.serving.runtimes.trusted import SKLEARN, unpack
+from lockgate.serving.runtimes.trusted import of_this_process, unpack
 
 _SUFFIX = ".skops"
 _METHODS = ("predict", "predict_proba", "decision_function", "transform")
@@ -48,7 +48,7 @@ def load(manifest: Manifest, files: Files) -> SklearnModel:
         not the model's. ImportError: pandas is missing.
     """
     options = options_of(manifest, Options)
-    return SklearnModel(unpack(bytes(files[files.only(_SUFFIX)]), SKLEARN), manifest, options)
+    return SklearnModel(unpack(bytes(files[files.only(_SUFFIX)]), of_this_process()), manifest, options)
 
 
 class SklearnModel:

@@ -1,4 +1,4 @@
-"""Open a skops file, building nothing but what the platform trusts. The list is here and never in an artifact.
+"""Open a skops file, building nothing but what the platform trusts. The list is here and in the policy, never in an artifact.
 
 skops stores objects as data, with the names of the classes and functions to rebuild them from; opening a file is as safe as
 these names. Trusting all of a library would not do: its modules hold names imported from elsewhere (a file could name
@@ -11,12 +11,14 @@ is one more reason why these packages run in processes of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import skops.io
 
+from lockgate.boundary.trusted_types import NONE, TrustedTypes, refusal_of, told
 from lockgate.serving.runtimes.failures import failing_as_runtime
 from lockgate.serving.runtimes.model import RuntimeFailure
 
@@ -28,17 +30,22 @@ class Trusted:
     """What may be rebuilt beside skops's own list (numpy, scikit-learn's public estimators).
 
     classes_of, functions_of: modules whose own classes, or functions, are trusted; those below them too. by_name: single names.
+    policy: what the platform's policy adds, each a class that its module defines.
     """
 
     classes_of: frozenset[str] = frozenset()
     functions_of: frozenset[str] = frozenset()
     by_name: frozenset[str] = frozenset()
+    policy: TrustedTypes = NONE
 
     def trusts(self, name: str) -> bool:
         """Whether `module.name` may be rebuilt. Imports the module, once it is known to be a trusted one."""
         if name in self.by_name:
             return True
         module, _, attribute = name.rpartition(".")
+        if name in self.policy.types:
+            found = getattr(import_module(module), attribute, None)
+            return refusal_of(name) is None and isinstance(found, type) and found.__module__ == module
         is_class, is_function = _within(module, self.classes_of), _within(module, self.functions_of)
         if not (is_class or is_function):
             return False
@@ -115,6 +122,15 @@ SKLEARN = Trusted(
 )
 
 
+def of_this_process() -> Trusted:
+    """Lockgate's own list, and what the policy adds as this process was told when it was started.
+
+    Raises:
+        Invalid: what it was told is no list, or has what no policy may trust.
+    """
+    return replace(SKLEARN, policy=told(os.environ))
+
+
 def unpack(content: bytes, trusted: Trusted) -> Any:
     """The object in a skops file.
 
@@ -128,8 +144,9 @@ def unpack(content: bytes, trusted: Trusted) -> Any:
     if refused:
         more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
         raise RuntimeFailure(
-            f"the file holds {', '.join(refused[:_SHOWN])}{more}, which the platform does not trust",
-            hint="Build the model of parts that scikit-learn has, or package it for the runtime python.",
+            f"the file holds {', '.join(refused[:_SHOWN])}{more}, which the platform does not trust ({trusted.policy})",
+            hint="Build the model of parts that scikit-learn has, or have the platform's owners add the class to the policy's "
+            "`loading: trusted_types`.",
         )
     with failing_as_runtime("skops cannot rebuild the model"):
         return skops.io.loads(content, trusted=unknown)

@@ -81,7 +81,9 @@ class Supervisor:
 
     def _keeping(self) -> KeeperSettings:
         settings = self._settings
-        return KeeperSettings(workers=settings.workers.most, budget=settings.memory, verbose=settings.verbose)
+        return KeeperSettings(
+            workers=settings.workers.most, budget=settings.memory, hidden=(str(settings.secrets),), verbose=settings.verbose
+        )
 
     async def _watch(self, listening: socket.socket) -> None:
         """Until the server stops, or a place is given up."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from lockgate.stages.fields import ListOf, Name, Number, Spec
+from lockgate.stages.fields import ListOf, Name, Number, Seconds, Share, Spec
 
 _DEEPEST = 20
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]*\])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
@@ -116,13 +116,18 @@ class BuildSpec(Spec):
 
 
 class ColumnSpec(Spec):
-    """What every value of a column must keep. `values`: the only ones there are. Missing values break nothing but `nullable`."""
+    """What every value of a column must keep. `values`: the only ones there are; `unseen`: the share that may have others.
+
+    Missing values break nothing but `nullable`, and `max_missing`: the share of the rows that may have none.
+    """
 
     type: Literal["int", "float", "string", "bool", "datetime"] | None = None
     nullable: bool = False
+    max_missing: Annotated[Share, Field(gt=0, lt=1)] | None = None
     min: Number | None = None
     max: Number | None = None
     values: Annotated[tuple[Plain, ...], Field(min_length=1), ListOf] | None = None
+    unseen: Annotated[Share, Field(gt=0, lt=1)] | None = None
     unique: bool = False
 
     @model_validator(mode="after")
@@ -131,11 +136,31 @@ class ColumnSpec(Spec):
             raise ValueError(f"min ({self.min:g}) of at most max ({self.max:g}) expected")
         if (self.min is not None or self.max is not None) and self.type not in ("int", "float"):
             raise ValueError("min and max belong to columns of `type: int` or `type: float`")
+        if self.max_missing is not None and not self.nullable:
+            raise ValueError("max_missing belongs to columns that are `nullable: true`; of all others nothing may be missing")
+        if self.unseen is not None and self.values is None:
+            raise ValueError("unseen belongs to columns with `values`: it is the share that may have others")
         return self
 
 
 class RowsSpec(Spec):
+    """How many there must be, and may be."""
+
     min: Annotated[int, Field(ge=0)] = 1
+    max: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
+        if self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min}) of at most max ({self.max}) expected")
+        return self
+
+
+class FreshnessSpec(Spec):
+    """The newest value of `column` (a time; numbers are Unix seconds) is at most so old when the run begins."""
+
+    column: Annotated[str, Field(min_length=1)]
+    within: Annotated[Seconds, Field(gt=0)]
 
 
 class ContractSpec(Spec):
@@ -143,4 +168,5 @@ class ContractSpec(Spec):
 
     columns: dict[str, ColumnSpec]
     rows: RowsSpec = RowsSpec()
+    freshness: FreshnessSpec | None = None
     strict: bool = False

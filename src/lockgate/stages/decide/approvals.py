@@ -3,44 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 
-from lockgate.domain.models import ModelVersion, RequestState, TransitionRequest, Vote
-from lockgate.domain.people import POLICY, Actor
-from lockgate.domain.projects import ApprovalPolicy
+from lockgate.domain.models import RequestState, TransitionRequest, Vote
+from lockgate.domain.people import Actor
+from lockgate.domain.policy import Policy
 from lockgate.kernel.errors import Conflict, Refused
+from lockgate.stages.decide.entry import EntryRule, lacked_roles
+
+Names = AbstractSet[str]  # by which one person is known
 
 
-def check_may_decide(policy: ApprovalPolicy, request: TransitionRequest, version: ModelVersion, actor: Actor) -> None:
+def check_open(request: TransitionRequest, now: datetime, verb: str = "decided") -> None:
     """Let pass or raise.
 
     Raises:
-        Conflict: the request is closed, or this person already decided. Refused: the policy excludes this person.
+        Conflict: the request is closed, or its time is over.
     """
     if request.state is not RequestState.OPEN:
-        raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be decided")
+        raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be {verb}")
+    if has_expired(request, now):
+        raise Conflict(
+            f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M:%S} UTC, it can no longer be {verb}",
+            hint=f"Ask again: lockgate request {request.model} {request.version} --to {request.to_stage.value}",
+        )
+
+
+def has_expired(request: TransitionRequest, now: datetime) -> bool:
+    return request.state is RequestState.OPEN and request.expires_at is not None and request.expires_at <= now
+
+
+def check_has_not_decided(request: TransitionRequest, actor: Actor) -> None:
+    """
+    Raises:
+        Conflict: this person's word is there already, and stands.
+    """  # noqa: D212 - there is nothing else to say
     if any(decision.by == actor.name for decision in request.decisions):
         raise Conflict(f"{actor.name} has already decided request {request.id}")
-    if actor != POLICY:
-        check_not_excluded(policy, {"requester": request.requester, "author": version.author}, actor, f"request {request.id}")
 
 
-def check_not_excluded(policy: ApprovalPolicy, people: Mapping[str, str], actor: Actor, what: str) -> None:
-    """Let pass or raise. people: by role, those who may be excluded. what: is to be decided, as in `request request-1`.
+def check_may_decide(
+    rule: EntryRule, policy: Policy, actor: Actor, known_as: Names, people: Mapping[str, Names], what: str
+) -> None:
+    """Let pass or raise. known_as: the actor's names. people: `requester` and `author`, each by their names. what: is to be
+    decided, as in `request request-1`.
 
     Raises:
-        Refused: the policy excludes this person.
+        Refused: the rule excludes this person, asks for a role that they have not, or for a name that was checked.
     """
-    for role in policy.excluded:
-        if people.get(role) == actor.name:
-            raise Refused(
-                f"{actor.name} is the {role} of {what} and may not decide it",
-                hint="Ask somebody else, or change `approvals: not:` of the environment in lockgate.yaml.",
-            )
+    check_authenticated(rule, actor, what)
+    check_not_excluded(rule, known_as, people, actor, what)
+    lacked = lacked_roles(rule, policy, actor)
+    if lacked:
+        unknown = [role for role in lacked if role not in policy.roles]
+        told = f"; the policy gives {_listed(unknown)} to nobody" if unknown else ""
+        raise Refused(
+            f"{actor.name} has none of the roles that may decide {what}: {_listed(lacked)}{told}",
+            hint="See who has them: lockgate policy show",
+        )
 
 
-def tally(policy: ApprovalPolicy, request: TransitionRequest) -> RequestState:
+def check_authenticated(rule: EntryRule, actor: Actor, what: str) -> None:
+    if rule.authenticated and not actor.authenticated:
+        raise Refused(
+            f"the policy wants to know who decides {what}, and nobody has checked that {actor.name} is {actor.name}",
+            hint="Sign in, or show a token: $LOCKGATE_TOKEN on the command line, `Authorization: Bearer TOKEN` over HTTP.",
+        )
+
+
+def check_not_excluded(rule: EntryRule, known_as: Names, people: Mapping[str, Names], actor: Actor, what: str) -> None:
+    for role in rule.excluded:
+        if not known_as.isdisjoint(people.get(role, frozenset())):
+            hint = "Ask somebody else, or change `approvals: not:` of the environment in lockgate.yaml, and the policy's `not:`."
+            raise Refused(f"{actor.name} is the {role} of {what} and may not decide it", hint=hint)
+
+
+def _listed(roles: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(roles)
+
+
+def tally(need: int, request: TransitionRequest) -> RequestState:
     """One rejection rejects; `need` approvals approve; until then the request stays open."""
     votes = [decision.vote for decision in request.decisions]
     if Vote.REJECT in votes:
         return RequestState.REJECTED
-    return RequestState.APPROVED if votes.count(Vote.APPROVE) >= policy.need else RequestState.OPEN
+    return RequestState.APPROVED if votes.count(Vote.APPROVE) >= need else RequestState.OPEN
+
+
+def alone(rule: EntryRule, policy: Policy, actor: Actor, known_as: Names, authors: Names) -> list[str]:
+    """Why the actor cannot both ask for a move and let it happen; empty: nothing is against it."""
+    against = []
+    if rule.need > 1:
+        against.append(f"{rule.need} different people must say yes")
+    if "requester" in rule.excluded:
+        against.append("whoever asks may not decide")
+    if "author" in rule.excluded and not known_as.isdisjoint(authors):
+        against.append("the author of its commit may not decide")
+    lacked = lacked_roles(rule, policy, actor)
+    if lacked:
+        against.append(f"one of the roles {_listed(lacked)} is needed")
+    if rule.authenticated and not actor.authenticated:
+        against.append("a name that was only given does not count")
+    return against

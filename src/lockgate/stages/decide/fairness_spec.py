@@ -27,7 +27,8 @@ class Rate(StrEnum):
 EQUALIZED_ODDS = "equalized_odds"  # true and false positive rate both
 
 
-def _column(value: Any) -> Any:
+def one_column(value: Any) -> Any:
+    """A single column may stand without a list around it."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -48,7 +49,7 @@ class FairnessSpec(Spec):
         tuple[Annotated[str, Field(min_length=1)], ...],
         Field(min_length=1, max_length=_MOST_COLUMNS),
         ListOf,
-        BeforeValidator(_column),
+        BeforeValidator(one_column),
     ]
     metric: Annotated[str, BeforeValidator(_metric)]
     max_ratio: Annotated[Number, Field(gt=1)] | None = None

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from lockgate.stages.fields import Number, Share, Spec
+from lockgate.stages.fields import ListOf, Number, Share, Spec
 
 
 class Law(StrEnum):
@@ -27,6 +27,7 @@ class Law(StrEnum):
 class RobustnessSpec(Spec):
     """column: the input that is changed. tolerance: by how much a score may differ, or move the wrong way, unnoticed. at_most:
     share of rows that may break the law. noise: of `stable under noise in`, as a share of the column's standard deviation.
+    between: where an answer to what was never seen must lie.
     """
 
     law: Annotated[Law, Field(strict=False)]
@@ -34,13 +35,18 @@ class RobustnessSpec(Spec):
     tolerance: Annotated[Number, Field(ge=0)] | None = None
     at_most: Annotated[Share, Field(gt=0, lt=1)] = 0.01
     noise: Annotated[Share, Field(gt=0, le=1)] = 0.01
+    between: Annotated[tuple[Number, Number], ListOf] | None = None
 
     @model_validator(mode="after")
     def _only_what_it_knows(self) -> Self:
         if "noise" in self.model_fields_set and self.law is not Law.STABLE:
             raise ValueError(f"{self.law.value} knows no noise")
-        if self.tolerance is not None and self.law in (Law.BEYOND, Law.UNSEEN):
-            raise ValueError(f"{self.law.value} knows no tolerance: any answer will do")
+        anything = self.law in (Law.BEYOND, Law.UNSEEN)
+        if self.tolerance is not None and anything:
+            raise ValueError(f"{self.law.value} knows no tolerance: any answer will do, or one that lies `between`")
+        if self.between is not None and not (anything and self.between[0] < self.between[1]):
+            why = "the lesser number first expected" if anything else f"{self.law.value} knows no bounds of the answer"
+            raise ValueError(f"between: {why}")
         return self
 
     @property

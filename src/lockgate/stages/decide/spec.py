@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from lockgate.stages.decide.fairness_spec import FairnessSpec, one_or_many
+from lockgate.stages.decide.fairness_spec import FairnessSpec, one_column, one_or_many
 from lockgate.stages.decide.packaged_spec import PackagedSpec
 from lockgate.stages.decide.robustness_spec import RobustnessRule
+from lockgate.stages.decide.skew_spec import SkewSpec
+from lockgate.stages.decide.slices_spec import SlicesSpec
 from lockgate.stages.decide.split_spec import SplitSpec
 from lockgate.stages.fields import ListOf, Spec
 
@@ -40,22 +42,41 @@ class Comparison(StrEnum):
     NOT_WORSE = "not worse than champion by"
 
 
+FEWEST_IN_A_SLICE = 100  # examples: with fewer, intervals are too narrow to be trusted
+_LARGEST = 1_000_000_000
+_MOST_COLUMNS = 4
+
+
 @dataclass(frozen=True, slots=True)
 class QualityRule:
-    """`auc >= 0.65`, `brier <= 0.2`, or `auc not worse than champion by 0.005`. `text` is as written in the project file."""
+    """`auc >= 0.65`, `brier <= 0.2`, or `auc not worse than champion by 0.005`. `text` is as written in the project file.
+
+    by: columns of the evaluation, in each of whose values (of several: in each combination) the rule must hold; none: in all
+    examples together. min_slice: examples that each must have.
+    """
 
     metric: str
     comparison: Comparison
     number: float
     text: str
+    by: tuple[str, ...] = ()
+    min_slice: int = FEWEST_IN_A_SLICE
 
     @property
     def better(self) -> Better:
         return METRICS[self.metric]
 
 
-_RULE = re.compile(r"\s*(\S+)\s+(>=|<=|not worse than champion by)\s+(\S+)\s*")
-_FORMS = "`METRIC >= NUMBER`, `METRIC <= NUMBER` or `METRIC not worse than champion by NUMBER`"
+_RULE = re.compile(r"\s*(\S+)\s+(>=|<=|not worse than champion by)\s+(\S+)(?:\s+in each\s+(\S.*?))?\s*")
+_FORMS = "`METRIC >= NUMBER`, `METRIC <= NUMBER` or `METRIC not worse than champion by NUMBER [in each COLUMN]`"
+
+
+class QualityMapping(Spec):
+    """A rule with more to say than a line holds."""
+
+    rule: str
+    by: Annotated[tuple[str, ...], ListOf, BeforeValidator(one_column)] = ()
+    min_slice: int = FEWEST_IN_A_SLICE
 
 
 def parse_rule(text: Any) -> QualityRule:
@@ -72,7 +93,8 @@ def parse_rule(text: Any) -> QualityRule:
         raise ValueError(f"unknown metric {metric!r}; {', '.join(METRICS)} expected{_meant(metric)}")
     if comparison is Comparison.NOT_WORSE and number < 0:
         raise ValueError(f"margin {number:g} found, 0 or more expected")
-    return QualityRule(metric, comparison, number, " ".join(text.split()))
+    by = tuple(re.split(r"\s+and\s+", match[4])) if match[4] else ()
+    return checked(QualityRule(metric, comparison, number, " ".join(text.split()), by))
 
 
 def _number(text: str) -> float:
@@ -90,17 +112,50 @@ def _meant(metric: str) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def checked(rule: QualityRule) -> QualityRule:
+    """The rule itself.
+
+    Raises:
+        ValueError: its slices make no sense.
+    """
+    if rule.by and rule.comparison is not Comparison.NOT_WORSE:
+        raise ValueError("`in each` belongs to rules that are `not worse than champion`")
+    if len(set(rule.by)) != len(rule.by) or len(rule.by) > _MOST_COLUMNS:
+        raise ValueError(f"up to {_MOST_COLUMNS} different columns expected, {' and '.join(rule.by)} found")
+    if not FEWEST_IN_A_SLICE <= rule.min_slice <= _LARGEST:
+        raise ValueError(f"min_slice {rule.min_slice} found, {FEWEST_IN_A_SLICE} or more expected")
+    return rule
+
+
 def _rule(value: Any) -> QualityRule:
-    return value if isinstance(value, QualityRule) else parse_rule(value)
+    """A line, or `{rule: …, by: COLUMN or COLUMNS, min_slice: NUMBER}`."""
+    if isinstance(value, QualityRule):
+        return value
+    if not isinstance(value, dict):
+        return parse_rule(value)
+    told = QualityMapping.model_validate(value)
+    plain = parse_rule(told.rule)
+    if plain.by and told.by:
+        raise ValueError("either `by` or `in each` expected, not both")
+    by = plain.by or told.by
+    if not by:
+        raise ValueError("`by` expected: the columns in each of whose values the rule must hold")
+    text = plain.text if plain.by else f"{plain.text} in each {' and '.join(by)}"
+    return checked(replace(plain, by=by, min_slice=told.min_slice, text=text))
 
 
-Rule = Annotated[QualityRule, BeforeValidator(_rule), PlainSerializer(lambda rule: rule.text, when_used="json")]
+def _spelled(rule: QualityRule) -> Any:
+    return rule.text if rule.min_slice == FEWEST_IN_A_SLICE else {"rule": rule.text, "min_slice": rule.min_slice}
+
+
+Rule = Annotated[QualityRule, BeforeValidator(_rule), PlainSerializer(_spelled, when_used="json")]
 
 
 class GatesSpec(Spec):
     """quality: rules on the metrics of the held-out examples. fairness: on how unlike groups of them may be. robustness:
     on how answers may change when inputs do. packaged: limits of what it may cost to run it. split: of what
-    held-out rows may have in common with those that were learned.
+    held-out rows may have in common with those that were learned. slices: where it is worst. skew: how far what
+    was learned from may be from what production asks.
     """
 
     quality: Annotated[tuple[Rule, ...], ListOf] = ()
@@ -108,3 +163,5 @@ class GatesSpec(Spec):
     robustness: Annotated[tuple[RobustnessRule, ...], ListOf] = ()
     packaged: PackagedSpec = PackagedSpec()
     split: SplitSpec = SplitSpec()
+    slices: SlicesSpec | None = None
+    skew: SkewSpec | None = None

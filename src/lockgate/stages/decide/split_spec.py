@@ -16,3 +16,8 @@ class SplitSpec(Spec):
 
     max_overlap: Annotated[Share, Field(ge=0, lt=1)] | None = None
     max_single_feature: Annotated[Number, Field(gt=0, lt=1)] | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Those that are set, by name."""
+        return {name: limit for name in type(self).model_fields if (limit := getattr(self, name)) is not None}

@@ -15,7 +15,7 @@ from lockgate.stages.deliver.contest_spec import ContestSpec, check_contest
 from lockgate.stages.deliver.judge_spec import JudgeSpec, check_shadow, checked_unit, different
 from lockgate.stages.deliver.online_spec import OnlineSpec, check_online
 from lockgate.stages.deliver.rollout import PAIRED
-from lockgate.stages.fields import ListOf, Seconds, Share, Spec
+from lockgate.stages.fields import ListOf, Name, Seconds, Share, Spec
 
 _LONGEST_PREVIEW = 28 * 86400.0  # seconds
 _SHARE: TypeAdapter[float] = TypeAdapter(Share)
@@ -54,10 +54,14 @@ def _preview(value: float) -> float:
 
 
 class ApprovalsSpec(Spec):
-    """need: yes of so many different people. not: who may not be one of them."""
+    """need: yes of so many different people. not: who may not be one of them. from: roles of which each must have one."""
 
     need: Annotated[int, Field(ge=1, le=100)] = 1
     excluded: Annotated[tuple[Role, ...], ListOf, AfterValidator(different), Field(alias="not")] = ("requester", "author")
+    roles: Annotated[tuple[Name, ...], ListOf, AfterValidator(different), Field(alias="from")] = ()
+
+    def policy(self) -> ApprovalPolicy:
+        return ApprovalPolicy(self.need, tuple(self.excluded), self.roles)
 
 
 class StepSpec(Spec):
@@ -149,4 +153,4 @@ class EnvironmentSpec(Spec):
             plan = replace(plan, contest=(self.contest or ContestSpec()).contest())
         if self.online is not None:
             plan = replace(plan, online=self.online.online(), judge=self.judge.online())
-        return Environment(plan, ApprovalPolicy(self.approvals.need, tuple(self.approvals.excluded)))
+        return Environment(plan, self.approvals.policy())

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from lockgate.domain.findings import FindingKind
 from lockgate.kernel.quantities import format_budget, parse_budget
-from lockgate.stages.fields import ListOf, Number, Probability, Seconds, Spec
+from lockgate.stages.fields import Features, ListOf, Number, Probability, Seconds, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,6 @@ Rate = Annotated[
     BeforeValidator(_budget),
     PlainSerializer(lambda budget: format_budget(budget.count, budget.period), when_used="json"),
 ]
-
-
-def _features(value: Any) -> Any:
-    if value == "all":
-        return "all"
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(name, str) for name in value):
-        raise ValueError("'all' or a list of feature names expected")
-    return tuple(value)
 
 
 def _kind(value: Any) -> Any:
@@ -64,7 +56,7 @@ class DriftSpec(Spec):
     min_effect: population stability index below which a difference does not matter. persistence: windows in a row.
     """
 
-    features: Annotated[Literal["all"] | tuple[str, ...], BeforeValidator(_features)] = "all"
+    features: Features = "all"
     alpha: Probability = 0.01
     window: Annotated[int, Field(ge=50)] = 5000
     min_effect: Annotated[Number, Field(ge=0)] = 0.05

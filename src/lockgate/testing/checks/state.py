@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from lockgate.domain.events import GENESIS, Action, chain_hash
+from lockgate.domain.events import GENESIS, Action, chain_hash, written, written_hash
 from lockgate.domain.findings import JobState
 from lockgate.domain.learning import LessonLog, LoggedLesson
 from lockgate.domain.models import Stage
@@ -286,7 +286,7 @@ def writers_take_turns(state: State) -> None:
     _together(threads, count)
     with state.read() as reader:
         assert reader.find(LEASES) == [Lease("counter", "", threads * times)]
-        audit = verify(lambda after, limit: reader.events(after=after, limit=limit))
+        audit = verify(lambda after, limit: reader.written(after=after, limit=limit))
         assert (audit.events, audit.broken) == (threads * times, None)
         assert [event.happened.details["until"] for event in reader.events()] == list(range(threads * times))
 
@@ -334,6 +334,38 @@ def events_are_found_by_subject_and_model(state: State) -> None:
         assert reader.events(model="m0", limit=2) == [events[0], events[3]]
         assert reader.events(subject="s1", model="m0", newest_first=True) == [events[9], events[3]]
         assert reader.events(after=12) == []
+
+
+def events_are_found_by_actor_action_and_place(state: State) -> None:
+    kinds_of = (Action.STAGE_APPLIED, Action.ALIAS_SET, Action.ROLLOUT_STEPPED)
+    with state.write() as writer:
+        events = [writer.record(a.happened(action=kinds_of[n % 3], actor=f"p{n % 2}", model=f"m{n % 4}")) for n in range(24)]
+    first, second, third = kinds_of
+    with state.read() as reader:
+        assert reader.events(before=3) == events[:2]
+        assert reader.events(after=2, before=6, newest_first=True) == events[2:5][::-1]
+        assert reader.events(before=6, newest_first=True, limit=2) == [events[4], events[3]]
+        assert reader.events(before=0) == []
+        assert reader.events(actor="p1", limit=3) == events[1:7:2]
+        assert reader.events(actions=(third,)) == events[2::3]
+        assert reader.events(actions=(third,), newest_first=True, limit=2) == [events[23], events[20]]
+        both = [event for event in events if event.happened.action in (first, second)]
+        assert reader.events(actions=(second, first)) == both
+        assert reader.events(actions=(second, first, second), limit=5) == both[:5]
+        assert reader.events(actions=(first, second), newest_first=True, limit=5, before=20) == both[::-1][3:8]
+        of_one = [event for event in both if event.happened.model == "m1" and event.happened.actor == "p1"]
+        assert reader.events(actions=(first, second), model="m1", actor="p1", after=3, limit=9) == of_one[1:]
+        assert reader.events(actions=(Action.POLICY_SET, Action.USER_SET), limit=9) == []
+
+
+def events_are_given_as_they_are_kept(state: State) -> None:
+    with state.write() as writer:
+        events = [writer.record(a.happened(authenticated=n % 2 == 0, details={"ü": [n, None, 0.1]})) for n in range(5)]
+        assert [tuple(row) for row in writer.written(after=4, limit=9)] == [tuple(written(events[4]))]
+    with state.read() as reader:
+        assert [tuple(row) for row in reader.written(after=1, limit=2)] == [tuple(written(event)) for event in events[1:3]]
+        assert list(reader.written(after=5, limit=2)) == []
+        assert [written_hash(row) for row in reader.written(limit=9)] == [event.hash for event in events]
 
 
 class _Broken(Exception):
@@ -393,4 +425,6 @@ STATE_CHECKS: tuple[Callable[[State], None], ...] = (
     only_one_takes_a_job,
     events_are_chained,
     events_are_found_by_subject_and_model,
+    events_are_found_by_actor_action_and_place,
+    events_are_given_as_they_are_kept,
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter
+from starlette.responses import PlainTextResponse, Response
 
 from lockgate.domain.models import Stage
 from lockgate.entrypoints.api.people import ActorNamed
@@ -18,6 +19,7 @@ from lockgate.entrypoints.reading.files import manifest_of
 from lockgate.ports.state import ALIASES, MODELS, VERSIONS
 from lockgate.usecases.add_comment import add_comment
 from lockgate.usecases.find_things import model_named, version_of
+from lockgate.usecases.write_card import write_card
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"])
 
@@ -27,7 +29,7 @@ def models(desk: DeskHere, asked: WindowAsked) -> Any:
     """The registered models with their aliases."""
     listed = page(desk, MODELS, asked)
     with desk.world.state.read() as tx:
-        aliases = tx.find(ALIASES)
+        aliases = [alias for one in listed["items"] for alias in tx.find(ALIASES, model=one.name)]
     items = [
         Model(
             name=one.name,
@@ -65,6 +67,12 @@ def version(desk: DeskHere, model: str, version: int) -> Any:
     manifest = manifest_of(desk.world.artifacts, found.digest)
     shape = Version.model_validate(found)
     return VersionInFull(**shape.model_dump(), manifest=msgspec.to_builtins(manifest) if manifest else None)
+
+
+@router.get("/{model}/versions/{version}/card", response_class=PlainTextResponse)
+def card(desk: DeskHere, model: str, version: int) -> Response:
+    """Its model card: what it is, what it was made of, what was measured, who decided, where it serves. Markdown."""
+    return Response(write_card(desk.world, model, version), media_type="text/markdown; charset=utf-8")
 
 
 @router.post("/{model}/versions/{version}/comments", status_code=201)

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from lockgate.domain.models import RequestState
-from lockgate.entrypoints.api.people import ActorNamed
+from lockgate.entrypoints.api.people import ActorNamed, DecidesNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes.basics import Page
-from lockgate.entrypoints.api.shapes.models import NewRequest, Request, Verdict
+from lockgate.entrypoints.api.shapes.models import Approval, NewRequest, Request, Verdict
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import REQUESTS
 from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
@@ -36,17 +36,18 @@ def request(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
 @router.post("", status_code=201, response_model=Request)
 def create(desk: DeskHere, actor: ActorNamed, body: NewRequest) -> Any:
     """Ask people whether a version may move to a stage."""
-    return request_transition(desk.world, body.model, body.version, body.to_stage, actor, body.comment, body.segment or "")
+    asked = (body.model, body.version, body.to_stage, actor, body.comment, body.segment or "", body.if_digest)
+    return request_transition(desk.world, *asked)
 
 
 @router.post("/{id}/approve", response_model=Request)
-def approve(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+def approve(desk: DeskHere, actor: DecidesNamed, id: str, body: Approval | None = None) -> Any:  # noqa: A002
     """One person's yes. The one that completes the quorum opens the way in the same transaction."""
-    return approve_request(desk.world, id, actor, body.comment if body else "")
+    return approve_request(desk.world, id, actor, body.comment if body else "", body.if_digest if body else None)
 
 
 @router.post("/{id}/reject", response_model=Request)
-def reject(desk: DeskHere, actor: ActorNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
+def reject(desk: DeskHere, actor: DecidesNamed, id: str, body: Verdict | None = None) -> Any:  # noqa: A002
     """One person's no, which closes the request."""
     return reject_request(desk.world, id, actor, body.comment if body else "")
 

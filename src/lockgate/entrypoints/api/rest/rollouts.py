@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 
 from lockgate.boundary.histogram import quantile
 from lockgate.domain.rollouts import Phase, Rollout, Signal
-from lockgate.entrypoints.api.people import ActorNamed
+from lockgate.entrypoints.api.people import ActorNamed, DecidesNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.route_watch import RouteWatch
 from lockgate.entrypoints.api.shapes import rollouts as shapes
@@ -72,7 +72,7 @@ def series(desk: DeskHere, id: str) -> shapes.Series:  # noqa: A002
 
 
 @router.post("/rollouts/{id}/approve", response_model=shapes.Rollout)
-def approve(desk: DeskHere, actor: ActorNamed, watch: Waking, id: str, body: shapes.Yes | None = None) -> Any:  # noqa: A002
+def approve(desk: DeskHere, actor: DecidesNamed, watch: Waking, id: str, body: shapes.Yes | None = None) -> Any:  # noqa: A002
     """One person's yes to the step that is asked for. The one that completes the number begins it in the same transaction."""
     given = body or shapes.Yes()
     changed = approve_step(desk.world, id, actor, given.comment, given.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -33,9 +34,19 @@ class Page(Shape, Generic[T]):
     limit: int
 
 
+class Waived(Shape):
+    waiver: str
+    by: str
+    until: datetime
+    why: str
+
+
 class Gate(Shape):
+    """verdict: as measured. waived: who answered for it when the run was judged, or null; `/waivers` says what holds now."""
+
     gate: str
     rule: str
     verdict: GateVerdict
     detail: str
     measured: dict[str, Any]
+    waived: Waived | None

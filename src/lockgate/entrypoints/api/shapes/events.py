@@ -41,7 +41,44 @@ def event_row(event: Event) -> EventRow:
 
 
 class Events(Shape):
-    """`after` of the next question; null when this was the end."""
+    """`after`, or for the newest first `before`, of the next question; null when this was the end."""
 
     items: list[EventRow]
     next_after: int | None
+    next_before: int | None = None
+
+
+class StageThen(Shape):
+    model: str
+    version: int
+    stage: str
+    since: datetime
+    actor: str
+
+
+class AliasThen(Shape):
+    model: str
+    alias: str
+    version: int
+    since: datetime
+    actor: str
+
+
+class RequestThen(Shape):
+    request: str
+    model: str
+    version: int
+    to: str
+    segment: str
+    since: datetime
+    requester: str
+
+
+class PastState(Shape):
+    """`event`: the last one that counts; 0 where nothing had happened yet."""
+
+    at: datetime
+    event: int
+    stages: list[StageThen]
+    aliases: list[AliasThen]
+    requests: list[RequestThen]

@@ -32,6 +32,7 @@ class Version(Shape):
     dirty: bool
     metrics: dict[str, float]
     gates: list[Gate]
+    evidence: str | None
     evaluation: str | None
     reference: str | None
     learned: Learned | None
@@ -52,7 +53,8 @@ class Decision(Shape):
 
 class Request(Shape):
     """segment: the part of Production's traffic whose champion it is to be; empty: of all that have none of their own. by: the
-    header or field that tells it.
+    header or field that tells it. binding: digest of all that an answer goes by: the package, its data,
+    the evidence and the rules.
     """
 
     id: str
@@ -68,6 +70,14 @@ class Request(Shape):
     closed_at: datetime | None
     segment: str
     by: str
+    binding: str
+    expires_at: datetime | None
+
+
+Seen = Annotated[
+    str | None,
+    Field(description="Digest of the version, or a request's `binding`, as the caller saw it; 409 if it is another one now."),
+]
 
 
 class NewRequest(Body):
@@ -76,10 +86,15 @@ class NewRequest(Body):
     to_stage: Stage
     comment: Comment = ""
     segment: Segment = Field(None, description="Of Production: the part of the traffic whose champion it is to be.")
+    if_digest: Seen = None
 
 
 class Verdict(Body):
     comment: Comment = ""
+
+
+class Approval(Verdict):
+    if_digest: Seen = None
 
 
 class NewComment(Body):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lockgate.domain.runs import Run, RunStatus, StepRun, StepStatus
-from lockgate.domain.verdicts import GateVerdict
+from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
 from lockgate.entrypoints.cli.session import Session, ago, line_of, verb
 from lockgate.kernel.errors import NotFound
@@ -94,7 +94,7 @@ def _exit_code(done: Run) -> int:
         return DONE
     if done.status is not RunStatus.REFUSED:
         return FAILED
-    verdicts = {gate.verdict for gate in done.gates} - {GateVerdict.PASS}
+    verdicts = {gate.verdict for gate in done.gates if gate.waived is None} - {GateVerdict.PASS}
     return INCONCLUSIVE if verdicts == {GateVerdict.INCONCLUSIVE} else SAID_NO
 
 
@@ -122,8 +122,7 @@ class _Progress:
 
 def _show_end(session: Session, done: Run) -> None:
     for gate in done.gates:
-        colour = {"PASS": "green", "FAIL": "red", "ERROR": "red"}.get(gate.verdict.value, "yellow")
-        click.echo(f"{click.style(gate.verdict.value, fg=colour)} {gate.rule}: {gate.detail}")
+        _show_gate(gate)
     if done.status is RunStatus.REGISTERED:
         click.echo(f"\n{done.model} version {done.version} is registered. {line_of(done.metrics)}")
         if done.dirty:
@@ -135,6 +134,18 @@ def _show_end(session: Session, done: Run) -> None:
         if step.status is StepStatus.FAILED and step.log:
             _show_log(session.home.folder / step.log)
     click.echo(f"\n{done.id} is {done.status.value}: {done.error or 'it has not ended'}", err=True)
+
+
+def _show_gate(gate: GateResult) -> None:
+    colour = {"PASS": "green", "FAIL": "red", "ERROR": "red"}.get(gate.verdict.value, "yellow")
+    if gate.waived is None:
+        click.echo(f"{click.style(gate.verdict.value, fg=colour)} {gate.rule}: {gate.detail}")
+        return
+    from lockgate.entrypoints.reading.words import moment
+
+    word, waived = click.style("WAIVED", fg="magenta"), gate.waived
+    click.echo(f"{word} {gate.rule}: {gate.verdict.value}, {gate.detail}")
+    click.echo(f"  waived by {waived.by} until {moment(waived.until)} ({waived.waiver}): {waived.why}")
 
 
 def _show_log(log: Path) -> None:
@@ -179,8 +190,9 @@ def learn(session: Session, data: Path, target: Path | None) -> None:
     import yaml
 
     from lockgate.integrations.pandera.learn import learn_file
+    from lockgate.kernel.clock import SystemClock
 
-    learned = learn_file(data)
+    learned = learn_file(data, SystemClock().unix())
     text = yaml.safe_dump(learned, sort_keys=False, allow_unicode=True)
     if target is None:
         session.answer(learned, lambda: click.echo(text, nl=False))

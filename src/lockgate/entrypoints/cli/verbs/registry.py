@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from lockgate.domain.models import CHAMPION, RequestState, Stage, TransitionRequest
+from lockgate.domain.access import Scope
+from lockgate.domain.models import CHAMPION, ModelVersion, RequestState, Stage, TransitionRequest
+from lockgate.domain.verdicts import GateVerdict
 from lockgate.entrypoints.cli.session import Session, ago, line_of, segment_option, verb
 from lockgate.ports.state import ALIASES, MODELS, REQUESTS, VERSIONS
 
@@ -49,7 +51,7 @@ def versions(session: Session, model: str) -> None:
             ", ".join([one.stage.value, *(f"champion of {name}" for name, number in segments.items() if number == one.version)]),
             f"→ {_goal(requests[one.version])} ({requests[one.version].id})" if one.version in requests else "",
             line_of(one.metrics),
-            f"{sum(gate.verdict.value == 'PASS' for gate in one.gates)}/{len(one.gates)}",
+            _gates_passed(one),
             one.author,
             ago((now - one.created_at).total_seconds()),
             *([checkpoint_clause(one)] if online else []),
@@ -75,6 +77,13 @@ def versions(session: Session, model: str) -> None:
     session.answer(found, show)
 
 
+def _gates_passed(version: ModelVersion) -> str:
+    """`3/4, 1 waived`: as it was registered."""
+    judged = [gate.judged for gate in version.gates]
+    waived = judged.count(GateVerdict.WAIVED)
+    return f"{judged.count(GateVerdict.PASS)}/{len(judged)}" + (f", {waived} waived" if waived else "")
+
+
 @verb()
 @click.argument("model")
 @click.argument("version", type=int)
@@ -94,7 +103,7 @@ def request(session: Session, model: str, version: int, to_stage: str, segment: 
     session.answer(made, show)
 
 
-@verb()
+@verb(scope=Scope.DECIDE)
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--comment", default="")
 def approve(session: Session, request_id: str, comment: str) -> None:
@@ -118,7 +127,7 @@ def _goal(made: TransitionRequest) -> str:
     return f"{made.to_stage.value}, segment {made.segment}" if made.segment else made.to_stage.value
 
 
-@verb()
+@verb(scope=Scope.DECIDE)
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--comment", default="")
 def reject(session: Session, request_id: str, comment: str) -> None:

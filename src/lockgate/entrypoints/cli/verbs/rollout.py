@@ -8,6 +8,7 @@ from datetime import datetime
 
 import click
 
+from lockgate.domain.access import Scope
 from lockgate.domain.rollouts import Phase, Rollout, Signal, Strategy
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.entrypoints.cli import DONE, FAILED, INCONCLUSIVE, SAID_NO, Sentences
@@ -186,7 +187,7 @@ def _signal(name: str, signal: Signal, text: str) -> click.Command:
     return command
 
 
-@verb()
+@verb(scope=Scope.DECIDE)
 @click.argument("rollout_id", metavar="ID")
 @click.option("--comment", default="", help="Why; it is recorded with your yes.")
 @click.option("--share", metavar="SHARE", help="Of the step that you mean, as in 25%; a yes to it is none to another.")

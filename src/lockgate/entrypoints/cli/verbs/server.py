@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lockgate.boundary.exposure import Tls
+from lockgate.boundary.exposure import Tls, is_loopback
 from lockgate.entrypoints.cli.session import Session, ago, verb
 from lockgate.kernel.quantities import parse_duration
 
@@ -46,6 +46,7 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 @click.option("--memory", help="For all models together, as 2GB; what would not fit is refused before it is loaded.")
 @click.option("--access-log", is_flag=True, help="Keep a line for each request.")
 @click.option("--traces", metavar="URL", help="Send traces to an OpenTelemetry collector (lockgate[otel]).")
+@click.option("--url", default="", help="By which browsers reach the control plane, as https://lock.example.org behind a proxy.")
 @click.option("--public", is_flag=True, help="Anybody may ask the data plane for predictions; all else needs a key.")
 @click.option("--plain-http", is_flag=True, help="No TLS beyond this machine: it ends at a proxy, or the network is trusted.")
 @click.option("--tls-cert", type=FILE, help="The data plane's certificate, with its chain (PEM).")
@@ -53,7 +54,8 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 @click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), default="1.2", show_default=True, help="The oldest TLS spoken.")
 @click.option("--tls-client-ca", type=FILE, help="Callers must show a certificate by one of these authorities (PEM).")
 def up(session: Session, host: str, port: int, data_port: int, workers: str, **listening: Any) -> None:
-    """Start the control plane, the data plane, the runner, the learner and the controller; Ctrl-C stops them together."""
+    """Start the control plane, the data plane, the runner, the learner, the notifier and the controller; Ctrl-C stops them."""
+    from lockgate.entrypoints.exposed import Exposed, check_exposure
     from lockgate.entrypoints.supervisor.up import Addresses
     from lockgate.entrypoints.supervisor.up import up as run
     from lockgate.kernel import log
@@ -65,7 +67,10 @@ def up(session: Session, host: str, port: int, data_port: int, workers: str, **l
         logging.getLogger().setLevel(logging.WARNING)  # for people, what goes well is told below
     new = not session.home.exists
     where, public, plain = listening["data_host"], listening["public"], listening["plain_http"]
-    addresses = Addresses(host, port, data_port, workers, where, public, plain, _tls(listening), _options(listening))
+    data = (where, public, plain, _tls(listening), _options(listening))
+    addresses = Addresses(host, port, data_port, workers, *data, url=listening["url"])
+    if addresses.url or not is_loopback(host):
+        check_exposure(Exposed(host, addresses.url, plain), session.world.state, session.home)
     click.echo(f"starting on {session.home.folder} …")
 
     def ready(_children: object) -> None:

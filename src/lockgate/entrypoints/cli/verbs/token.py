@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from lockgate.boundary.keys import Key, KeyScope, Rate
+from lockgate.domain.access import Scope
 from lockgate.entrypoints.cli import Sentences
 from lockgate.entrypoints.cli.session import Session, ago, verb
 from lockgate.usecases.create_token import Made, Wanted
@@ -19,7 +20,7 @@ def token() -> None:
     """Make, list or revoke the keys with which callers may ask the data plane."""
 
 
-@verb(makes_home=True)
+@verb(makes_home=True, scope=Scope.ADMIN)
 @click.option("--name", required=True, help="Whose it is, for people.")
 @click.option("--scope", "scopes", multiple=True, required=True, type=SCOPES, help="What it opens; may be given more than once.")
 @click.option("--model", "models", multiple=True, help="A model that it is for; may be given more than once. Else all.")
@@ -107,7 +108,7 @@ def list_keys(session: Session) -> None:
     session.answer(told, lambda: session.table("Keys", columns, rows, "none: the data plane is open on loopback, and only there"))
 
 
-@verb()
+@verb(scope=Scope.ADMIN)
 @click.argument("key_id", metavar="ID")
 def revoke(session: Session, key_id: str) -> None:
     """Take the key ID back; the data plane refuses it within two seconds."""

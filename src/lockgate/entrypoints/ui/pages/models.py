@@ -13,16 +13,18 @@ from starlette.responses import Response
 from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.domain.models import RegisteredModel, TransitionRequest
 from lockgate.domain.rollouts import Rollout
+from lockgate.entrypoints.reading.asked import open_requests
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.files import manifest_of
+from lockgate.entrypoints.reading.gates import gates_now, waivers_in_force
 from lockgate.entrypoints.reading.journey import GATE_TONE, PHASE_TONE, VERDICT_TONE, Mark, journey
 from lockgate.entrypoints.reading.learning import Told, learning_of, learning_or_none
 from lockgate.entrypoints.reading.live import Live, live_models, trials_in_production, waiting_requests
 from lockgate.entrypoints.reading.progress import latest_evidence
 from lockgate.entrypoints.reading.segments import segment_clause
 from lockgate.entrypoints.reading.words import status_line
-from lockgate.entrypoints.ui.pictures import Flight, Rates, flight, gate_span, learned_rates
-from lockgate.entrypoints.ui.render import render
+from lockgate.entrypoints.ui.pictures import Flight, Rates, flight, learned_rates
+from lockgate.entrypoints.ui.render import render, visit
 from lockgate.kernel.errors import Corrupt
 from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
 from lockgate.usecases.find_rollouts import rollouts_under_way
@@ -113,6 +115,7 @@ def model(request: Request, desk: DeskHere, name: str, page: PageAsked = 1) -> R
             "rollouts": tx.find(ROLLOUTS, model=name, newest_first=True, limit=_LISTED),
             "findings": tx.find(FINDINGS, model=name, newest_first=True, limit=_LISTED),
             "learning": learning_or_none(tx, name),
+            "waivers": waivers_in_force(tx, name, desk.world.clock.now()),
         }
     by_finding: dict[str, list[Any]] = defaultdict(list)
     for trigger in triggers:
@@ -152,6 +155,8 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         found = version_of(tx, name, number)
         requests = tx.find(REQUESTS, model=name, version=number, newest_first=True, limit=_LISTED)
         events = tx.events(subject=f"{name}/{number}", newest_first=True, limit=_LISTED)
+        gates = gates_now(tx, found, desk.world.clock.now())
+        asked = open_requests(tx, desk.world.clock.now(), visit(request)["me"], name, number)
     damage = None
     try:
         manifest = manifest_of(desk.world.artifacts, found.digest)
@@ -161,9 +166,10 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         request,
         "version.html",
         version=found,
-        gates=[(gate, gate_span(gate), GATE_TONE[gate.verdict]) for gate in found.gates],
+        gates=gates,
         manifest=manifest,
         damage=damage,
         requests=requests,
+        asked=asked,
         events=events,
     )

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from lockgate.domain.runs import Run, RunStatus, StepStatus
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.files import log_tail
-from lockgate.entrypoints.reading.journey import GATE_TONE, RUN_TONE, Tone
-from lockgate.entrypoints.ui.pictures import gate_span
+from lockgate.entrypoints.reading.gates import gates_then
+from lockgate.entrypoints.reading.journey import RUN_TONE, Tone
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.state import MODELS, RUNS
@@ -52,7 +52,7 @@ def run(request: Request, desk: DeskHere, run_id: str) -> Response:
         run=found,
         running=found.status is RunStatus.RUNNING,
         logs={step.name: _tail(desk, found, step.name) for step in found.steps if step.log},
-        gates=[(gate, gate_span(gate), GATE_TONE[gate.verdict]) for gate in found.gates],
+        gates=gates_then(found.gates),
         tones={"runs": RUN_TONE, "steps": STEP_TONE},
         longest=max((step.seconds or 0.0 for step in found.steps), default=0.0) or 1.0,
     )

@@ -28,3 +28,38 @@
   document.addEventListener("htmx:afterSettle", refresh);
   setInterval(refresh, 5000);
 })();
+
+// Writes: JSON, and from a signed-in browser with the page's proof that it is ours. On an open server the reader says who acts.
+const lockgate = (() => {
+  const proof = () => document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+  const actor = () => {
+    const given = localStorage.getItem("lockgate-actor") ?? prompt("Your name, as the audit log shall have it")?.trim();
+    if (!given) throw new Error("Nobody acts without a name.");
+    localStorage.setItem("lockgate-actor", given);
+    return String.fromCharCode(...new TextEncoder().encode(given)); // a header holds bytes: the name's UTF-8
+  };
+
+  const signIn = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+
+  // The answer's JSON (null if there is none); an Error with `status`, and `hint` where there is one, if it was refused.
+  const send = async (method, url, json) => {
+    const who = proof() ? { "x-lockgate-csrf": proof() } : url === "/login" ? {} : { "x-lockgate-actor": actor() };
+    const headers = { "content-type": "application/json", accept: "application/json", ...who };
+    const answer = await fetch(url, { method, headers, body: JSON.stringify(json ?? {}) });
+    const told = await answer.json().catch(() => null);
+    if (answer.ok) return told;
+    if (answer.status === 401 && url !== "/login") signIn();
+    throw Object.assign(new Error(told?.detail ?? `The server answered ${answer.status}.`), { status: answer.status, hint: told?.hint ?? "" });
+  };
+
+  document.addEventListener("click", async (event) => {
+    if (!event.target.closest("[data-sign-out]")) return;
+    await send("POST", "/logout");
+    location.assign("/login");
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status === 401) signIn();
+  });
+  return { send };
+})();

@@ -56,7 +56,8 @@ def decide(task: Task, parts: Mapping[str, str], memory: Memory) -> Planned:
     if task.kind is TaskKind.CHECK:
         return Planned(task, Intent.RUN, "checks always run", parts)
     if not task.options.cache:
-        return Planned(task, Intent.RUN, "@step(cache=False)", parts)
+        why = "its contract asks how fresh it is" if task.kind is TaskKind.DATA else "@step(cache=False)"
+        return Planned(task, Intent.RUN, why, parts)
     earlier = memory.output(fingerprint(parts))
     if earlier is not None and (task.kind is TaskKind.DATA or memory.holds(earlier.output)):
         return Planned(task, Intent.REUSE, "nothing that it depends on has changed", parts, earlier.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -37,14 +37,14 @@ def key_of(kind: TaskKind, name: str) -> str:
     return f"{kind}/{name}"
 
 
-def tasks_of(graph: Graph, checks: Iterable[str]) -> dict[str, Task]:
-    """By key, each after those that it needs.
+def tasks_of(graph: Graph, checks: Iterable[str], timed: Collection[str] = ()) -> dict[str, Task]:
+    """By key, each after those that it needs. timed: data whose contract looks at the time, so that it must be held each time.
 
     Checks come first and wait for nothing. Steps run beside them; only the model waits until all checks passed and all data was
     found to be in order.
     """
     tasks = [Task(TaskKind.CHECK, name) for name in checks]
-    tasks += [Task(TaskKind.DATA, name) for name in sorted(graph.data)]
+    tasks += [Task(TaskKind.DATA, name, options=Options(cache=name not in timed)) for name in sorted(graph.data)]
     before_training = tuple(task.key for task in tasks)
     for step in graph.steps.values():
         inputs = tuple(graph.inputs(step))

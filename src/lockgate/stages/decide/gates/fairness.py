@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.evaluation import Evaluation
 from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.stages.decide.fairness_spec import FairnessSpec, Rate
 from lockgate.stages.decide.gates.groups import Group, groups
 from lockgate.stages.decide.gates.metrics import CUT, Examples
+from lockgate.stats.binomial import lower_bound, upper_bound
 from lockgate.stats.two_rates import bounds, p_apart, p_close
 
 GATE = "fairness"
@@ -46,8 +48,16 @@ class _Pair:
 def judge_fairness(
     rules: Iterable[FairnessSpec], evaluation: Evaluation, threshold: float | None = None
 ) -> tuple[GateResult, ...]:
-    """The verdict of each rule, in their order. threshold: of the judged event, where the project declares one."""
+    """The verdict of each rule, in their order. threshold: of the judged event, where it has one (see `threshold_of`)."""
     return tuple(_judge(rule, evaluation, threshold) for rule in rules)
+
+
+def threshold_of(event: LabelEvent | None) -> float | None:
+    """The score from which the judged event takes an answer for a yes; None where it asks for no such thing.
+
+    What `off` calls its threshold is a distance between score and label, and `true` looks at no score.
+    """
+    return event.threshold if event is not None and event.event in ("missed", "false_alarm", "wrong") else None
 
 
 def _judge(rule: FairnessSpec, evaluation: Evaluation, threshold: float | None) -> GateResult:
@@ -119,4 +129,11 @@ def _said(rule: FairnessSpec, pairs: list[_Pair], measured: dict[str, Any]) -> G
 def _shown(found: list[Group]) -> dict[str, dict[str, float]]:
     ends = sorted((group for group in found if group.trials), key=lambda group: group.rate)
     kept = ends if len(ends) <= _SHOWN else [*ends[: _SHOWN // 2], *ends[-_SHOWN // 2 :]]
-    return {group.name: {"rate": group.rate, "n": group.trials} for group in kept}
+    return {group.name: _figures(group) for group in kept}
+
+
+def _figures(group: Group) -> dict[str, float]:
+    """The rate with its exact 95 % interval."""
+    hits, trials = group.counts
+    low, high = lower_bound(hits, trials, _TAIL), upper_bound(hits, trials, _TAIL)
+    return {"rate": group.rate, "low": low, "high": high, "n": trials}

@@ -68,5 +68,5 @@ def _latency(name: str, limit: float, cost: Cost) -> GateResult:
     found = float(np.quantile(seconds, quantile)) * 1e3
     told = f"{found:.3g} ms measured over {n:,} requests; {slow:,} took longer than {limit:g} ms ({low:.2%} to {high:.2%} of all)"
     hint = ". Try again on a machine with nothing else to do" if verdict is GateVerdict.INCONCLUSIVE else ""
-    measured = {"measured": found, "limit": limit, "requests": n, "slow": slow, "low": low, "high": high}
+    measured = {"measured": found, "limit": limit, "requests": n, "slow": slow, "low": low, "high": high, "allowed": 1 - quantile}
     return GateResult(GATE, _rule(name, limit), verdict, told + hint, measured)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lockgate.domain.evaluation import Evaluation
 from lockgate.stages.decide.gates.metrics import FEWEST, Examples
@@ -14,16 +15,24 @@ _SHARE = 0.5  # of the smaller evaluation: with fewer in common, pairing would t
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Row i of both sides is the same example if `paired`. `how` is the sentence for people."""
+    """Row i of both sides is the same example if `paired`; `rows` are their places in the candidate's evaluation then.
+
+    `how` is the sentence for people.
+    """
 
     candidate: Examples
     champion: Examples
     paired: bool
     how: str
+    rows: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
     @property
     def same_predictions(self) -> bool:
         return self.paired and bool(np.array_equal(self.candidate.prediction, self.champion.prediction))
+
+    def at(self, rows: NDArray[np.intp]) -> Pairing:
+        """Some of the pairs."""
+        return replace(self, candidate=self.candidate.at(rows), champion=self.champion.at(rows), rows=self.rows[rows])
 
 
 def pair(candidate: Evaluation, champion: Evaluation) -> Pairing:
@@ -44,4 +53,4 @@ def pair(candidate: Evaluation, champion: Evaluation) -> Pairing:
         return Pairing(ours, theirs, paired=False, how=how)
     which = "all" if len(shared) == len(ours) else "those"
     how = f"in pairs, on {which} {len(shared):,} held-out examples" + ("" if which == "all" else " that both have")
-    return Pairing(mine, yours, paired=True, how=how)
+    return Pairing(mine, yours, paired=True, how=how, rows=rows[:, 0])

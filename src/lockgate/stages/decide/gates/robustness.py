@@ -24,6 +24,7 @@ from lockgate.stages.decide.gates.share import judge_share
 from lockgate.stages.decide.robustness_spec import CaseSpec, Law, RobustnessSpec
 
 GATE = "robustness"
+_ANYTHING = np.finfo(np.float64).max
 
 Floats = NDArray[np.float64]
 Ask = Callable[[Mapping[str, Sequence[Any]]], Sequence[float]]
@@ -73,7 +74,8 @@ def _broken(rule: RobustnessSpec, before: Floats, after: Floats) -> NDArray[np.b
     if rule.law is Law.FALLING:
         return ~(moved <= rule.allowed)
     if rule.law in (Law.BEYOND, Law.UNSEEN):
-        return ~np.isfinite(after)
+        low, high = rule.between or (-_ANYTHING, _ANYTHING)
+        return ~((low <= after) & (after <= high))  # no answer lies nowhere
     return ~(np.abs(moved) <= rule.allowed)
 
 

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _collection("deliveries", _text("id"), _text("webhook"), _text("state"), key=["id"], indexed=found_by)
     _collection("checkpoints", _number("seq"), key=["seq"], indexed=[])
     op.create_index("ix_events_action", "events", ["action", "seq"])
+    op.create_index("ix_events_actor", "events", ["actor", "seq"])
 
 
 def _collection(name: str, *columns: sa.Column[str] | sa.Column[int], key: list[str], indexed: list[list[str]]) -> None:

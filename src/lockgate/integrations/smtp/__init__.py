@@ -1,0 +1,1 @@
+"""Notices as mail, by the standard library's smtplib."""
