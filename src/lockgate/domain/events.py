@@ -84,6 +84,7 @@ class Action(StrEnum):
     WEBHOOK_SET = "notice:webhook:set"
     WEBHOOK_REMOVED = "notice:webhook:removed"
     DELIVERY_DEAD = "notice:delivery:dead"
+    DELIVERY_REPLAYED = "notice:delivery:replayed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,13 +149,15 @@ def test_a_dead_delivery_is_an_event_and_can_be_sent_anew() -> None:
     assert (told.action, told.actor, told.subject) == (Action.DELIVERY_DEAD, "notifier", dead.id)
     assert told.details == {"webhook": webhook.id, "event": event.seq, "attempts": 5, "answer": "404"}
     office.answers(200)
-    assert replay_dead(office.world, webhook.id) == 1
-    assert replay_dead(office.world, webhook.id) == 0
+    assert replay_dead(office.world, webhook.id, ANNA) == 1
+    assert replay_dead(office.world, webhook.id, ANNA) == 0
     office.turn()
     assert office.deliveries()[0].state is DeliveryState.DELIVERED
-    replay_delivery(office.world, dead.id)
+    replay_delivery(office.world, dead.id, ANNA)
     office.turn()
     assert ids(office) == [dead.id] * 7
+    replayed = [one.happened for one in office.events() if one.happened.action is Action.DELIVERY_REPLAYED]
+    assert [(one.actor, one.details["deliveries"]) for one in replayed] == [("anna", 1), ("anna", 1)]
 
 
 def test_deaths_are_told_to_others_and_never_for_ever() -> None:
@@ -377,7 +379,7 @@ def test_at_least_once_and_nothing_beside(steps: list[object]) -> None:
             office.answers(int(str(step)))
     office.answers(200)
     for one in webhooks:
-        replay_dead(office.world, one)
+        replay_dead(office.world, one, ANNA)
     office.turns(3 * DAY, every=3600.0)
     office.turns(200, every=1.0)
     assert set(ids(office)) == expected

@@ -85,12 +85,10 @@ def deliveries(desk: DeskHere, asked: WindowAsked, id: str, state: DeliveryState
 @router.post("/webhooks/{id}/replay", response_model=Due)
 def replay_all(desk: DeskHere, actor: AdminNamed, id: str) -> Any:  # noqa: A002
     """Send anew all that was given up."""
-    del actor
-    return Due(due=replay_dead(desk.world, id))
+    return Due(due=replay_dead(desk.world, id, actor))
 
 
 @router.post("/deliveries/{id}/replay", response_model=Delivery)
 def replay(desk: DeskHere, actor: AdminNamed, id: str) -> Any:  # noqa: A002
     """Send one delivery anew, under the id that it had."""
-    del actor
-    return replay_delivery(desk.world, id)
+    return replay_delivery(desk.world, id, actor)

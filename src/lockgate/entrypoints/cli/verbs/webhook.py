@@ -153,8 +153,8 @@ def replay(session: Session, name: str) -> None:
     with session.world.state.read() as tx:
         single = tx.get(DELIVERIES, name) is not None
     if single:
-        replay_delivery(session.world, name)
-    count = 1 if single else replay_dead(session.world, name)
+        replay_delivery(session.world, name, session.actor)
+    count = 1 if single else replay_dead(session.world, name, session.actor)
     session.answer({"due": count}, lambda: click.echo(f"{count} due now"))
 
 

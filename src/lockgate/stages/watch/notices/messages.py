@@ -201,4 +201,5 @@ _SENTENCES: dict[Action, Callable[[Happened], str]] = {
     Action.WEBHOOK_SET: _plainly("{actor} set the webhook {subject}"),
     Action.WEBHOOK_REMOVED: _plainly("{actor} removed the webhook {subject} to {target}"),
     Action.DELIVERY_DEAD: _dead,
+    Action.DELIVERY_REPLAYED: _plainly("{actor} sent {deliveries} deliveries of the webhook {webhook} anew"),
 }

@@ -11,7 +11,7 @@ from lockgate.domain.notices import Webhook
 from lockgate.kernel.errors import Fault, InvalidInput
 
 MOST = 50
-DELIVERIES = frozenset({Action.DELIVERY_DEAD})
+DELIVERIES = frozenset({Action.DELIVERY_DEAD, Action.DELIVERY_REPLAYED})
 
 
 def wants(webhook: Webhook, event: Event) -> bool:
