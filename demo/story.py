@@ -137,7 +137,7 @@ class Story:
             checked = self.stage.lockgate("audit", "verify")
             for moment, version in self.moments:
                 standing = self.stage.lockgate("audit", "at", moment.isoformat())
-                was = [one["version"] for one in standing if one["stage"] == "Production"]
+                was = [one["version"] for one in standing["stages"] if one["stage"] == "Production"]
                 if was != [version]:
                     raise Unexpected(f"`audit at {moment}` says {was}, version {version} was in Production")
             act.figures["traffic"] = told

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import zipfile
@@ -87,8 +89,22 @@ PICKLES = {
     "smtplib": called("smtplib", "SMTP", "127.0.0.1"),
     "urllib": called("urllib.request", "urlopen", "http://127.0.0.1"),
     "a library's own names": called("sklearn.utils._testing", "check_output", "true"),
+    "a line longer than a page": text("x" * 10_000) + called("builtins", "exec", CODE),
+    "an integer in hexadecimal": b"I0x10\n0" + called("builtins", "exec", CODE),
+    "an integer in octal, with something behind a zero byte": b"I007\0.\n0" + called("builtins", "exec", CODE),
+    "a long in hexadecimal": b"L0x10L\n0" + called("builtins", "exec", CODE),
+    "a float with something behind a zero byte": b"F1.5\0.\n0" + called("builtins", "exec", CODE),
+    "one text twice": b"\x80\x04\x8c\x03pdb2\x93.",
     "a long preamble": b"".join(b"K\x01" for _ in range(5000)) + called("builtins", "exec", CODE),
 }
+
+LAX = (
+    "a line longer than a page",
+    "an integer in hexadecimal",
+    "an integer in octal, with something behind a zero byte",
+    "a long in hexadecimal",
+    "a float with something behind a zero byte",
+)
 
 
 def zipped(content: bytes, name: str = "data", method: int = zipfile.ZIP_STORED) -> bytes:
@@ -114,6 +130,9 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "joblib in npz": lambda content: zipped(zlib.compress(content), "model.joblib"),
     "zlib, as joblib compresses": zlib.compress,
     "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "lzma": lambda content: lzma.compress(content, lzma.FORMAT_ALONE),
 }
 
 
@@ -134,7 +153,7 @@ def test_a_pickle_is_known_in_any_wrapping_under_a_harmless_name(name: str, wrap
 
 def test_the_payloads_would_run() -> None:
     """So that the refusals above are for something: the same bytes, unpickled."""
-    for name in ("builtins.exec", "STACK_GLOBAL", "STACK_GLOBAL from the memo", "INST", "OBJ"):
+    for name in ("builtins.exec", "STACK_GLOBAL", "STACK_GLOBAL from the memo", "INST", "OBJ", *LAX):
         pickle.loads(PICKLES[name])  # noqa: S301 - that is the point
         assert os.environ.pop(DONE) == "1", name
     with pytest.raises(pickle.UnpicklingError):
@@ -183,6 +202,10 @@ def test_data_are_no_pickles(tmp_path: Path) -> None:
     refuse_pickle("numbers.npy", numbers.getvalue())
     for fixture in (sklearn.make(tmp_path), onnx.make(tmp_path)):
         load_model(*read(tmp_path, fixture.digest))
+    header = b'{"weight":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}'  # as safetensors begins
+    for length in range(len(header), 512):
+        refuse_pickle("w.safetensors", length.to_bytes(8, "little") + header.ljust(length) + np.arange(9.0, dtype="f4").tobytes())
+    refuse_pickle("labels.txt", b"Iris\ncat\ndog\n" + b"Some\ncode\nmore\n" + b"Fine\nidea\nthis\n")
     random = np.random.default_rng(1)
     for _ in range(3000):
         refuse_pickle("weights.bin", random.bytes(2000))

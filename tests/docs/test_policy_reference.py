@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from lockgate.domain.models import Stage
 from lockgate.domain.policy import Policy
 from lockgate.project.policy import parse_policy
+from lockgate.stages.decide.entry import missing_edge
 from lockgate.stages.decide.policy_spec import PolicySpec, StagesSpec
 from lockgate.stages.decide.spec import GatesSpec
 
@@ -41,6 +42,16 @@ def test_the_example_is_a_policy_that_uses_every_part() -> None:
     policy, nothing = parse_policy(example), Policy()
     same = {name for name in Policy.__slots__ if getattr(policy, name) == getattr(nothing, name)}
     assert same == {"expiry"}, "which is shown as it is by itself"
+
+
+def test_the_example_leaves_a_way_into_production_from_every_stage() -> None:
+    """What another version pushed out is archived, and must not be lost by that."""
+    [example] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    edges = parse_policy(example).edges
+    reached = {Stage.PRODUCTION}
+    for _ in Stage:
+        reached |= {one for one in Stage if any(missing_edge(edges, one, goal) is None for goal in reached)}
+    assert reached == set(Stage)
 
 
 def test_it_knows_every_stage_and_every_gate() -> None:

@@ -219,6 +219,7 @@ def test_a_direct_move_takes_the_own_open_request_and_says_who_is_in_the_way(wor
     [
         (Policy(stages={"Production": StageRule(need=2)}), "wants the word of 2 people"),
         (Policy(stages={"Production": StageRule(roles=("approvers",))}), "wants the word of people: approvers"),
+        (Policy(stages={"Production": StageRule(excluded=("requester",))}), "wants the word of somebody else than asks"),
         (Policy(stages={"Production": StageRule(gates=("fairness",))}), "requires gate 'fairness'"),
         (Policy(edges=(Edge(Stage.STAGING, Stage.PRODUCTION),)), "no move from None to Production"),
     ],
@@ -237,7 +238,7 @@ def test_where_the_platform_asks_for_people_the_policy_asks_and_withholds(policy
 
 def test_where_one_yes_by_anybody_is_enough_the_policy_gives_it() -> None:
     world = registry()
-    rule_by(world, Policy(stages={"Production": StageRule(excluded=("requester", "author"), authenticated=True)}))
+    rule_by(world, Policy(stages={"Production": StageRule(excluded=("author",), authenticated=True)}))
     with world.state.write() as tx:
         send_on_its_way(tx, version(world), world.clock.now())
     assert events(world, Action.POLICY_WITHHELD) == []

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from lockgate.domain.access import User
 from lockgate.domain.events import Action
 from lockgate.domain.models import ModelVersion, RegisteredModel, Stage
 from lockgate.domain.people import Actor
 from lockgate.domain.projects import ApprovalPolicy, Deployment, Environment, ProjectRecord
 from lockgate.domain.rollouts import JudgePolicy, Phase, Plan, Rollout, Signal, Strategy
 from lockgate.kernel.errors import Conflict, LockgateError, NotFound, Refused
-from lockgate.ports.state import MODELS, PROJECTS, ROLLOUTS, ROUTES, VERSIONS
+from lockgate.ports.state import MODELS, PROJECTS, ROLLOUTS, ROUTES, USERS, VERSIONS
 from lockgate.testing.artifacts import MemoryArtifacts
 from lockgate.testing.clock import VirtualClock
 from lockgate.testing.state import MemoryState
@@ -130,6 +131,15 @@ def test_nobody_counts_twice() -> None:
     world, rollout, _ = asking()
     approve_step(world, rollout.id, BEN)
     refused(world, rollout, BEN, Conflict, "ben has already said yes to the step of 30%")
+
+
+def test_nobody_counts_twice_under_two_names() -> None:
+    world, rollout, _ = asking()
+    with world.state.write() as tx:
+        for name, email in (("ben", "ben@corp.org"), ("b.second", "Ben@corp.org")):
+            tx.put(USERS, User(name, world.clock.now(), email=email))
+    approve_step(world, rollout.id, BEN)
+    refused(world, rollout, Actor("b.second"), Conflict, "b.second has already said yes")
 
 
 def test_a_yes_that_was_not_asked_for_does_not_count() -> None:

@@ -190,8 +190,13 @@ def test_all_faults_are_named_at_once() -> None:
     home = Home()
     with pytest.raises(InvalidInput) as refusal:
         home.grant(gate="quallity", rule="auc >= 0.66", version=5, why=" ", days=8)
-    said = str(refusal.value)
-    for fault in ("'quallity' found, one of quality,", "a version up to 1, the next", "0 characters found", "at most 1w away"):
+    said, lifetime = str(refusal.value), "a lifetime of 8d found, more than nothing and at most 1w"
+    for fault in (
+        "'quallity' found, one of quality,",
+        "a version up to 1, the next",
+        "0 characters found",
+        lifetime,
+    ):
         assert fault in said
     with pytest.raises(InvalidInput, match=r"a rule expected that a run has judged: 'auc >= 0\.65'"):
         home.grant(rule="auc >= 0.66")

@@ -7,18 +7,22 @@ the rest is broken: a pickle has run what it names before it comes to its broken
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
+import pickle
 import pickletools
 import re
 import warnings
 import zipfile
 import zlib
-from typing import IO, cast
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
 
 from lockgate.kernel.errors import Refused
 
 _ENDINGS = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth", ".ckpt", ".sav", ".p")
-_NAME = re.compile(r"[A-Za-z_][\w.]* [A-Za-z_][\w.]*")
+_NAME = re.compile(r"[^\W\d][\w.]* [^\W\d][\w.]*")
 _STRINGS = frozenset(
     {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "BINSTRING", "SHORT_BINSTRING", "STRING"}
     | {"BINGET", "LONG_BINGET", "GET"}  # one that was said before
@@ -28,7 +32,15 @@ _LONGEST = 1_000_000  # operations: no data begins with so many by chance
 _DEEPEST = 3  # archives in archives
 _LARGEST = 64 << 20  # bytes of an archive's file, or of what was compressed, that are looked at
 _OWN_ARCHIVE = ".pt2"  # an exported program, whose records are looked at one by one where it is read
+_OPERATIONS = {operation.code.encode("latin-1"): operation for operation in pickletools.opcodes}
 _NPY = b"\x93NUMPY"
+_COMPRESSED: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+    (b"\x78", zlib.decompressobj),
+    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
+    (b"\x5d\x00\x00", lzma.LZMADecompressor),
+)
 _HINT = "Store the model in its library's own format, or as ONNX: see docs/explanation/isolation.md."
 
 
@@ -72,12 +84,12 @@ def _in_archive(content: memoryview, depth: int) -> str | None:
 
 
 def _decompressed(content: memoryview) -> bytes | None:
-    """As joblib compresses: zlib or gzip."""
-    for bits, begins in ((15, b"\x78"), (31, b"\x1f\x8b")):
+    """As joblib compresses: zlib, gzip, bzip2, xz, or the older lzma."""
+    for begins, decompressor in _COMPRESSED:
         if bytes(content[: len(begins)]) == begins:
             try:
-                return zlib.decompressobj(bits).decompress(content, _LARGEST)
-            except zlib.error:
+                return bytes(decompressor().decompress(content, _LARGEST))
+            except (zlib.error, lzma.LZMAError, OSError, EOFError):
                 return None
     return None
 
@@ -93,18 +105,50 @@ def _named(content: memoryview) -> str | None:
     try:
         with warnings.catch_warnings():  # data that are no pickle have odd texts where one would have a name
             warnings.simplefilter("ignore")
-            for count, (operation, argument, _) in enumerate(pickletools.genops(cast("IO[bytes]", _Reader(content)))):
-                if operation.name in ("GLOBAL", "INST") and _NAME.fullmatch(str(argument)):
+            for count, (operation, argument) in enumerate(_operations(_Reader(content))):
+                if operation in ("GLOBAL", "INST") and _NAME.fullmatch(str(argument)):
                     return str(argument).replace(" ", ".")
-                if operation.name == "STACK_GLOBAL" and len(strings) >= _STRINGS_OF_A_NAME:
+                if operation == "STACK_GLOBAL" and len(strings) >= _STRINGS_OF_A_NAME:
                     return ".".join(strings[-_STRINGS_OF_A_NAME:])
-                if operation.name in _STRINGS:
+                if operation == "DUP":
+                    strings += strings[-1:]
+                if operation in _STRINGS:
                     strings.append(str(argument))
                 if count > _LONGEST:
                     return "more than can be looked through"
-    except (ValueError, UnicodeDecodeError, OverflowError, MemoryError):
+    except (ValueError, OverflowError, MemoryError):
         return None  # no pickle from here on
     return None
+
+
+def _operations(reader: _Reader) -> Iterator[tuple[str, Any]]:
+    """Up to STOP: as `pickletools.genops`, which is stricter about lines than the unpickler is, and so can be led astray.
+
+    Raises:
+        ValueError: here the unpickler would stop too.
+    """
+    while (code := reader.read(1)) not in (b"", pickle.STOP):
+        operation = _OPERATIONS.get(code)
+        if operation is None:
+            raise ValueError(f"no operation: {code!r}")
+        if operation.name in ("GLOBAL", "INST"):
+            yield operation.name, " ".join(reader.line().decode(errors="replace") for _ in range(_STRINGS_OF_A_NAME))
+        elif operation.name in ("INT", "LONG"):
+            yield operation.name, _whole(reader.line())
+        elif operation.name == "FLOAT":
+            yield operation.name, float(reader.line().split(b"\0")[0])
+        else:
+            argument = operation.arg.reader(cast("IO[bytes]", reader)) if operation.arg else None
+            yield operation.name, argument
+
+
+def _whole(line: bytes) -> int:
+    """As C reads it: in base 10, 16, 8 or 2, up to a zero byte, and perhaps with an L behind it."""
+    text = line.split(b"\0")[0].strip().removesuffix(b"L")
+    try:
+        return int(text, 0)
+    except ValueError:
+        return int(text)  # 007
 
 
 class _Reader:
@@ -120,7 +164,22 @@ class _Reader:
         return found
 
     def readline(self) -> bytes:
-        """A line of a pickle is a name or a number: one that goes on and on is none."""
-        line = bytes(self._content[self._at : self._at + 4096])
-        end = line.find(b"\n")
-        return self.read(end + 1 if end >= 0 else len(line))
+        end = self._at
+        while end < len(self._content):
+            part = bytes(self._content[end : end + 4096])
+            found = part.find(b"\n")
+            if found >= 0:
+                return self.read(end + found + 1 - self._at)
+            end += len(part)
+        return self.read(end - self._at)
+
+    def line(self) -> bytes:
+        """Without its end.
+
+        Raises:
+            ValueError: it has none.
+        """
+        found = self.readline()
+        if not found.endswith(b"\n"):
+            raise ValueError("a line without an end")
+        return found[:-1]

@@ -18,12 +18,13 @@ class Deployment(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
     """need: different people. excluded: of `requester` and `author` (of the version's commit), who may not decide. roles: of the
-    platform's policy, of which each must have one; none: anybody.
+    platform's policy, of which each must have one; none: anybody. said: whether the project file has a word about it.
     """
 
     need: int = 1
     excluded: tuple[str, ...] = ("requester", "author")
     roles: tuple[str, ...] = ()
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from the cookie, in a header that no other site can set. It needs no place in th
 from __future__ import annotations
 
 import hmac
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 SESSION = "lockgate_session"
 CSRF_HEADER = "x-lockgate-csrf"
@@ -24,9 +25,7 @@ def proves(shown: str, cookie: str) -> bool:
 
 
 def cookie_in(header: str, name: str) -> str:
-    """The cookie's value; empty if there is none, or the header cannot be read."""
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """The cookie's value; empty if there is none. Read as `request.cookies` is, whatever other applications on the host have set:
+    of two readings one would send a browser to the sign-in that the other sends it back from.
+    """
+    return cookie_parser(header).get(name, "")

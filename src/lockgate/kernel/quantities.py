@@ -8,6 +8,7 @@ from decimal import Decimal
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PERIODS = {"hour": 3600, "day": 86400, "week": 604800, "month": 30 * 86400}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.ASCII)
+_LONG = re.compile(r"\d+(?:\.\d+)?\s*[smhdw]", re.ASCII)
 _SHARE = re.compile(r"(\d{1,4}(?:\.\d{1,18})?)\s*%", re.ASCII)
 _BUDGET = re.compile(r"(\d{1,9}) per (hour|day|week|month)", re.ASCII)
 
@@ -19,6 +20,8 @@ def parse_duration(text: str) -> float:
         ValueError: it is no duration.
     """
     match = _DURATION.fullmatch(text.strip())
+    if match is None and _LONG.fullmatch(text.strip()):
+        raise ValueError("a shorter time expected: a number of at most nine digits, and as many behind its point")
     if match is None:
         raise ValueError("a number with s, m, h, d or w expected, such as 30m")
     return float(Decimal(match[1]) * _SECONDS[match[2]])

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from lockgate.kernel.errors import Fault
 from lockgate.project.document import Document, Path_, spell
+from lockgate.stages.fields import FROM_FILE, Spec
+
+SomeSpec = TypeVar("SomeSpec", bound=Spec)
 
 _LONGEST = 60
 
@@ -30,6 +33,20 @@ _EXPECTED = {
     "too_short": "at least one entry",
     "literal_error": "{expected}",
 }
+
+
+def read_spec(document: Document, model: type[SomeSpec]) -> tuple[SomeSpec | None, list[Fault]]:
+    """What a document says, None where it cannot be said, and every fault of it."""
+    faults = list(document.faults)
+    if faults and document.value is None:
+        return None, faults
+    if not isinstance(document.value, dict):
+        return None, [*faults, Fault("", f"a mapping expected, {shown(document.value)} found", document.file, document.line(()))]
+    try:
+        return model.model_validate(document.value, context=FROM_FILE), faults
+    except ValidationError as error:
+        known = {(fault.path, fault.line) for fault in faults}
+        return None, faults + [one for one in faults_of(error, model, document) if (one.path, one.line) not in known]
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[Fault]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ValidationError
@@ -35,6 +35,8 @@ Text = Annotated[str, AfterValidator(_text)]
 class IdentityFile(Spec):
     """name: on the button. claim: of the id token, by which a user is called. groups_claim: without it groups are kept here.
 
+    verified: whether e-mail addresses of which the provider does not say that it verified them count as verified.
+
     create: whether whoever the provider vouches for becomes a user; else only those that were made here come in.
     """
 
@@ -43,6 +45,7 @@ class IdentityFile(Spec):
     name: Text = "OpenID Connect"
     claim: Text = "email"
     groups_claim: Text | None = None
+    verified: Literal["told", "assumed"] = "told"
     create: bool = False
 
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator
 
 from lockgate.boundary.routes import LabelEvent
 from lockgate.domain.projects import Deployment, ProjectRecord
 from lockgate.kernel.digest import digest_json
 from lockgate.kernel.errors import Fault, InvalidInput, NotFound
 from lockgate.project.document import Document, read_document, spell
-from lockgate.project.faults import faults_of, shown, suggestion
+from lockgate.project.faults import read_spec, suggestion
 from lockgate.stages.build.spec import BuildSpec, ContractSpec
 from lockgate.stages.decide.spec import GatesSpec
 from lockgate.stages.deliver.spec import DeliverySpec
-from lockgate.stages.fields import FROM_FILE, Spec
 from lockgate.stages.watch.spec import WatchSpec
 
 FILE = "lockgate.yaml"
-
-SomeSpec = TypeVar("SomeSpec", bound=Spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +81,11 @@ def load(folder: Path) -> Project:
     if not (folder / FILE).is_file():
         raise NotFound(f"there is no {FILE} in {folder}", hint="Name the project's folder, or write a project file there.")
     document = read_document(folder / FILE, FILE)
-    parsed, faults = _parse(document, ProjectFile)
+    parsed, faults = read_spec(document, ProjectFile)
     faults += _contradictions(document, folder)
     contracts: dict[str, ContractSpec] = {}
     for name, file in _contract_files(document, folder).items():
-        contract, of_contract = _parse(read_document(folder / file, file), ContractSpec)
+        contract, of_contract = read_spec(read_document(folder / file, file), ContractSpec)
         faults += of_contract
         if contract is not None:
             contracts[name] = contract
@@ -100,19 +97,6 @@ def load(folder: Path) -> Project:
 
 def _place(fault: Fault) -> tuple[str, int, str, str]:
     return fault.file or "", fault.line or 0, fault.path, fault.message
-
-
-def _parse(document: Document, model: type[SomeSpec]) -> tuple[SomeSpec | None, list[Fault]]:
-    faults = list(document.faults)
-    if faults and document.value is None:
-        return None, faults
-    if not isinstance(document.value, dict):
-        return None, [*faults, Fault("", f"a mapping expected, {shown(document.value)} found", document.file, document.line(()))]
-    try:
-        return model.model_validate(document.value, context=FROM_FILE), faults
-    except ValidationError as error:
-        known = {(fault.path, fault.line) for fault in faults}
-        return None, faults + [one for one in faults_of(error, model, document) if (one.path, one.line) not in known]
 
 
 def _contradictions(document: Document, folder: Path) -> list[Fault]:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from lockgate.domain.policy import Policy
 from lockgate.kernel.errors import Fault, InvalidInput
 from lockgate.project.document import LARGEST, Document, Path_, parse_document, spell
-from lockgate.project.faults import faults_of, listed, shown, suggestion
+from lockgate.project.faults import listed, read_spec, suggestion
 from lockgate.stages.decide.policy_spec import PolicySpec
 from lockgate.stages.decide.roles import GROUP
-from lockgate.stages.fields import FROM_FILE
+from lockgate.stages.fields import check_name
 
 FILE = "policy.yaml"
 
@@ -47,7 +45,7 @@ def parse_policy(text: str, file: str = FILE) -> Policy:
 
 
 def _policy(document: Document) -> Policy:
-    spec, faults = _parse(document)
+    spec, faults = read_spec(document, PolicySpec)
     faults += _contradictions(document)
     if spec is None or faults:
         ordered = sorted(set(faults), key=lambda fault: (fault.line or 0, fault.path, fault.message))
@@ -55,28 +53,16 @@ def _policy(document: Document) -> Policy:
     return spec.policy()
 
 
-def _parse(document: Document) -> tuple[PolicySpec | None, list[Fault]]:
-    faults = list(document.faults)
-    if faults and document.value is None:
-        return None, faults
-    if not isinstance(document.value, dict):
-        return None, [*faults, Fault("", f"a mapping expected, {shown(document.value)} found", document.file, document.line(()))]
-    try:
-        return PolicySpec.model_validate(document.value, context=FROM_FILE), faults
-    except ValidationError as error:
-        known = {(fault.path, fault.line) for fault in faults}
-        return None, faults + [one for one in faults_of(error, PolicySpec, document) if (one.path, one.line) not in known]
-
-
 def _contradictions(document: Document) -> list[Fault]:
     """What no part of the file can see by itself. Looks at what could be read, so that these come with all the others."""
     whole = _mapping(document.value)
     known = _mapping(whole.get("roles"))
+    good = [name for name in known if _may_be_called(name)]
     faults = []
     for path, name in _named_roles(whole):
         if name not in known:
-            message = f"role {name!r} is given to nobody; {listed(known)} expected"
-            faults.append(Fault(spell(path), message, document.file, document.line(path), suggestion(name, known)))
+            message = f"role {name!r} is given to nobody; {listed(good)} expected"
+            faults.append(Fault(spell(path), message, document.file, document.line(path), suggestion(name, good)))
     return faults + [Fault(spell(path), told, document.file, document.line(path)) for path, told in _impossible(whole)]
 
 
@@ -100,8 +86,16 @@ def _impossible(whole: dict[str, Any]) -> Iterator[tuple[Path_, str]]:
             continue
         known = _mapping(whole.get("roles"))
         members = {member for role in roles if isinstance(role, str) for member in _list(known.get(role))}
+        have = "has" if len(members) == 1 else "have"
         if len(members) < need and not any(str(member).startswith(GROUP) for member in members):
-            yield ("stages", name, "need"), f"{need} people expected, and only {len(members)} have a role for it"
+            yield ("stages", name, "need"), f"{need} people expected, and only {len(members)} {have} a role for it"
+
+
+def _may_be_called(name: Any) -> bool:
+    try:
+        return bool(check_name(name))
+    except (TypeError, ValueError):
+        return False
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -38,7 +38,9 @@ def comment_on(world: World, model: str, version: int, actor: Actor, text: str) 
 
 def check_text(text: str) -> None:
     if not 0 < len(text.strip()) <= len(text) <= LONGEST:
-        raise Invalid(f"a comment of {len(text)} characters found, 1 to {LONGEST} expected")
+        found = len(text) if text.strip() else 0
+        hint = "Say something, such as: lockgate comment MODEL VERSION 'better on rain'"
+        raise Invalid(f"a comment of {found} characters found, 1 to {LONGEST} expected", hint=hint)
 
 
 def comment_happened(action: Action, comment: Comment, actor: Actor, details: Mapping[str, str]) -> Happened:

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from lockgate.domain.environments import STAGE_OF
 from lockgate.domain.events import Action, Happened
-from lockgate.domain.people import Actor
+from lockgate.domain.people import Actor, folded
 from lockgate.domain.rollouts import Outcome, Rollout, Signal, StepApproval
 from lockgate.kernel.errors import Conflict
 from lockgate.kernel.quantities import format_share
 from lockgate.ports.state import ROLLOUTS, Reader, Writer
 from lockgate.stages.deliver.rollout import asked_for, awaited_step, said_yes
-from lockgate.usecases.find_rule import check_person, rule_for
+from lockgate.usecases.find_rule import check_person, known_as, rule_for
 from lockgate.usecases.find_things import request_by, rollout_by, version_of
 from lockgate.usecases.steer_rollout import give_signal
 from lockgate.usecases.world import World
@@ -61,7 +61,7 @@ def _check_may_approve(tx: Reader, rollout: Rollout, step: int, actor: Actor) ->
             hint=f"Send it home: lockgate rollout abort {rollout.id}",
         )
     meant = f"the step of {format_share(rollout.steps[step])} of rollout {rollout.id}"
-    if actor.name in said_yes(rollout, step):
+    if not known_as(tx, actor).isdisjoint(map(folded, said_yes(rollout, step))):
         raise Conflict(
             f"{actor.name} has already said yes to {meant}",
             hint=f"{asked_for(rollout, step)} more must come from other people.",

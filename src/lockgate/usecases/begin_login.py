@@ -9,7 +9,7 @@ from lockgate.domain.access import Login, Scope
 from lockgate.domain.events import Action, Happened
 from lockgate.kernel.errors import Refused
 from lockgate.ports.state import ACCESS_TOKENS, LOGINS, Writer
-from lockgate.usecases.recognise_caller import Caller, caller_by_token, lives, login_id
+from lockgate.usecases.recognise_caller import Caller, caller_by_token, lives, login_id, recognise_token
 from lockgate.usecases.world import World
 
 LASTS = timedelta(hours=12)
@@ -22,13 +22,18 @@ def begin_login(world: World, token: str) -> str:
     Raises:
         Refused: this is no token, it has ended, or its user is disabled.
     """
+    if recognise_token(world, token) is None:  # by reading: whoever has no good token keeps no writer waiting
+        raise _unknown()
     with world.state.write() as tx:
         caller = caller_by_token(tx, token, world.clock.now())
         found = tx.get(ACCESS_TOKENS, caller.token) if caller else None
         if caller is None or found is None:
-            hint = "lockgate user token NAME makes a new one."
-            raise Refused("this token is unknown, has ended, or its user is disabled", hint=hint)
+            raise _unknown()
         return keep_login(tx, world, caller, min(found.expires_at, world.clock.now() + LASTS), "token")
+
+
+def _unknown() -> Refused:
+    return Refused("this token is unknown, has ended, or its user is disabled", hint="lockgate user token NAME makes a new one.")
 
 
 def keep_login(tx: Writer, world: World, caller: Caller, until: datetime, by: str) -> str:

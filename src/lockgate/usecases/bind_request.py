@@ -37,8 +37,8 @@ def bind_request(tx: Writer, request: TransitionRequest, actor: Actor, now: date
     return bound
 
 
-def bind_open_requests(tx: Writer, actor: Actor, now: datetime, model: str | None = None) -> None:
-    """The same for all that are open; model: of this one only."""
-    for request in tx.find(REQUESTS, state=RequestState.OPEN.value):
-        if model in (None, request.model):
-            bind_request(tx, request, actor, now)
+def bind_open_requests(tx: Writer, actor: Actor, now: datetime, model: str | None = None) -> list[TransitionRequest]:
+    """The same for all that are open; model: of this one only. Those whose approvals count no more, as they were."""
+    waiting = [one for one in tx.find(REQUESTS, state=RequestState.OPEN.value) if model in (None, one.model)]
+    bound = [(one, bind_request(tx, one, actor, now)) for one in waiting]
+    return [before for before, after in bound if before.decisions and not after.decisions]

@@ -28,7 +28,8 @@ def break_glass(world: World, actor: Actor, why: str, model: str = "") -> Broken
         no reason.
     """
     if not 0 < len(why.strip()) <= LONGEST_WHY:
-        raise Invalid(f"a reason of 1 to {LONGEST_WHY} characters expected: everybody will read it")
+        told = f"a reason of {len(why.strip())} characters found, 1 to {LONGEST_WHY} expected: everybody will read it"
+        raise Invalid(told, hint='Say what harm is done: lockgate break-glass open --why "…"')
     now = world.clock.now()
     with world.state.write() as tx:
         if model:

@@ -20,6 +20,7 @@ from lockgate.ports.state import MODELS, RUNS, VERSIONS
 from lockgate.stages.build.packaging import graph_scores
 from lockgate.stages.build.packaging.graph import RUNTIME, Leaf, as_data, described
 from lockgate.stages.build.packaging.graph_package import MANIFEST, folder_of, may_be_inline, requirements_of
+from lockgate.usecases.find_nodes import COMPOSED
 from lockgate.usecases.keep_evidence import keep_evidence
 from lockgate.usecases.read_graph import Part, ReadGraph, read_graph
 from lockgate.usecases.verify_package import verify_package
@@ -76,7 +77,7 @@ def _new_run(world: World, read: ReadGraph, actor: Actor) -> Run:
         cause="person",
         dirty=any(part.dirty for part in read.parts),
         params={"graph": as_data(read.graph), "nodes": {part.name: part.digest for part in read.parts}},
-        gates=(GateResult("package", f"runs as {RUNTIME}", GateVerdict.PASS, described(read.graph)),),
+        gates=(GateResult(*COMPOSED, GateVerdict.PASS, described(read.graph)),),
     )
 
 

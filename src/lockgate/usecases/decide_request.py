@@ -20,7 +20,7 @@ from lockgate.usecases.bind_request import bind_request
 from lockgate.usecases.break_glass import glass_of
 from lockgate.usecases.check_segment import check_same_part
 from lockgate.usecases.expire_requests import expire_requests
-from lockgate.usecases.find_rule import check_gates, check_move, check_person, rule_for
+from lockgate.usecases.find_rule import check_gates, check_move, check_person, known_as, rule_for
 from lockgate.usecases.find_staged import check_had_its_time
 from lockgate.usecases.find_things import request_by, version_of
 from lockgate.usecases.publish_routes import publish_routes
@@ -108,7 +108,7 @@ def _check_person(
     if glass:
         check_authenticated(rule, actor, f"request {request.id}")
         return
-    check_has_not_decided(request, actor)
+    check_has_not_decided(request, actor, known_as(tx, actor))
     check_person(tx, rule, version, request.requester, actor, f"request {request.id}")
 
 

@@ -47,7 +47,7 @@ def version_of(tx: Reader, model: str, version: int) -> ModelVersion:
 def request_by(tx: Reader, request_id: str) -> TransitionRequest:
     found = tx.get(REQUESTS, request_id)
     if found is None:
-        raise NotFound(f"there is no request {request_id!r}", hint="See the open ones: lockgate status")
+        raise NotFound(f"there is no request {request_id!r}", hint="See the open ones: lockgate requests")
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from lockgate.ports.state import Reader
+from lockgate.kernel.errors import NotFound
+from lockgate.ports.state import MODELS, Reader
 from lockgate.stages.decide.standing import MOVES, Named, Standing, Standings, Waiting
 from lockgate.usecases.find_events import last_event_at
 from lockgate.usecases.world import World
@@ -25,8 +26,14 @@ class Past:
 
 
 def look_back(world: World, moment: datetime, model: str | None = None) -> Past:
-    """Stages, aliases (so also segments' champions) and open requests as they were then; of one model, if it is named."""
+    """Stages, aliases (so also segments' champions) and open requests as they were then; of one model, if it is named.
+
+    Raises:
+        NotFound: nothing was ever said of such a model.
+    """
     with world.state.read() as tx:
+        if model and tx.get(MODELS, model) is None and not tx.events(model=model, limit=1):
+            raise NotFound(f"there never was a model {model!r}", hint="See the models: lockgate models")
         last = last_event_at(tx, moment)
         standings = _folded(tx, last, model)
     return Past(moment, last, standings.stages, standings.aliases, standings.requests)

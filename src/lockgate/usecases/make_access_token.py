@@ -19,6 +19,7 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import LONGEST_NAME, Actor
 from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Conflict, Invalid
+from lockgate.kernel.quantities import format_duration
 from lockgate.ports.state import ACCESS_TOKENS
 from lockgate.usecases.find_users import user_named
 from lockgate.usecases.world import World
@@ -64,7 +65,8 @@ def _check(name: str, scopes: Collection[Scope], lifetime: timedelta) -> None:
     if not scopes:
         raise Invalid("no scope found, at least one expected", hint=f"One of {', '.join(Scope)}.")
     if not timedelta() < lifetime <= LONGEST_LIFETIME:
-        raise Invalid(f"a lifetime of {lifetime} found, more than 0 and at most {LONGEST_LIFETIME.days} days expected")
+        found, longest = format_duration(lifetime.total_seconds()), format_duration(LONGEST_LIFETIME.total_seconds())
+        raise Invalid(f"a lifetime of {found} found, more than nothing and at most {longest} expected")
 
 
 def _details(token: AccessToken) -> dict[str, Any]:

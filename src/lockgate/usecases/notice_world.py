@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from lockgate.domain.events import Action, Event, Happened
-from lockgate.domain.notices import Webhook
+from lockgate.domain.notices import DeliveryState, Webhook
 from lockgate.domain.people import Actor
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.post import Mail, Post
 from lockgate.ports.secrets import WebhookSecret, WebhookSecrets
-from lockgate.ports.state import WEBHOOKS, Reader, Writer
+from lockgate.ports.state import DELIVERIES, WEBHOOKS, Reader, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ def note_change(tx: Writer, before: Webhook | None, webhook: Webhook, actor: Act
     details = {"from": _shown(before) if before else None, "to": {**_shown(webhook), **beside}}
     action = Action.WEBHOOK_SET
     return tx.record(Happened(action, actor.name, actor.authenticated, now, webhook.id, webhook.model, details=details))
+
+
+def end_waiting(tx: Writer, webhook: Webhook, now: datetime) -> None:
+    """What waits for a webhook that is disabled is dead: when it is enabled again, nobody wants to hear of that any more."""
+    waiting = tx.find(DELIVERIES, webhook=webhook.id, state=DeliveryState.WAITING.value)
+    why = "its webhook was disabled before it was delivered"
+    tx.put_all(DELIVERIES, [replace(one, state=DeliveryState.DEAD, ended_at=now, answer=why) for one in waiting])
 
 
 def _shown(webhook: Webhook) -> dict[str, Any]:

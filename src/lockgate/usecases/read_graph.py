@@ -19,6 +19,7 @@ from lockgate.stages.build.packaging.graph import Leaf, Node, Reading, Wrong, re
 from lockgate.stages.build.packaging.graph_inputs import GraphInputs
 from lockgate.stages.build.packaging.graph_package import nesting_faults, requirement_faults
 from lockgate.stages.fields import Name
+from lockgate.usecases.find_rule import unpassed_gates
 from lockgate.usecases.world import World
 
 _KEYS = ("model", "graph")
@@ -91,6 +92,10 @@ class _Finding:
     def _find(self, leaf: Leaf) -> None:
         version = self._version(leaf)
         if version is None or str(leaf) in self.parts:
+            return
+        unpassed = unpassed_gates(self._tx, version, self._world.clock.now())
+        if unpassed:  # alone it could not come in, so neither may it as a part of something
+            self.wrong.append(Wrong(leaf.place, f"{leaf}: {'; '.join(unpassed)}"))
             return
         try:
             content = self._world.artifacts.get(version.digest)

@@ -54,7 +54,8 @@ def open_request(
     if segment and to_stage not in ENVIRONMENT_OF:
         raise Invalid(f"segment {segment!r} of {to_stage.value} found, none expected: only Production has segments")
     if version.stage is to_stage and not segment:
-        raise Conflict(f"{version.model} {version.version} already is in {to_stage.value}")
+        hint = f"See what stands where: lockgate versions {version.model}"
+        raise Conflict(f"{version.model} {version.version} already is in {to_stage.value}", hint=hint)
     check_move(tx, version, to_stage)
     if to_stage in ENVIRONMENT_OF:
         check_may_enter(tx, version, ENVIRONMENT_OF[to_stage], segment=segment)

@@ -14,6 +14,7 @@ from lockgate.domain.rollouts import Outcome, Plan, Rollout, Signal
 from lockgate.kernel.errors import NotFound, Refused
 from lockgate.ports.state import Reader, Writer
 from lockgate.stages.deliver.rollout import PAIRED
+from lockgate.usecases.find_champions import champion_of
 from lockgate.usecases.find_rollouts import rollouts_under_way
 from lockgate.usecases.find_things import model_named, version_of
 from lockgate.usecases.hold_back import end_hold_on
@@ -32,21 +33,25 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int 
     segment: there, instead of where the general champion answers. It goes back to its champion before, or, if it had none, falls
     back to the general one.
 
-    With a rollout under way, its abort is the roll-back: the champion still stands. Only a shadow and a checkpoint answer nobody:
-    they end with the roll-back instead of being it. After a roll-back the retained version is the one that was left: going there
+    With a rollout under way, its abort is the roll-back: the champion still stands. Where `to` names another version, the rollout
+    ends too, but only if that version is one to which the model may go back. Only a shadow and a checkpoint answer nobody: they
+    end with the roll-back instead of being it. After a roll-back the retained version is the one that was left: going there
     must be said by `to`, so that a command given twice does not undo itself. Where the model learns online, `to` may be whatever
     stood in Production; what is not kept warm serves once it is loaded.
 
     Raises:
-        NotFound: no such model, or nothing served before. Refused: `to` is another version, or is missing where it is needed;
-        or the policy does not let the actor move the champion's alias.
+        NotFound: no such model or version, or nothing served before. Refused: `to` is another version, or is missing where it is
+        needed; or the policy does not let the actor move the champion's alias.
     """
     now = world.clock.now()
     with world.state.write() as tx:
         check_may_move(tx, alias_of(segment), actor)
+        if to is not None:
+            version_of(tx, model, to)
+        stays = to is None or _stands(tx, model, segment) == to
         for rollout in rollouts_under_way(tx, model):
             here = (rollout.environment, rollout.segment) == (PRODUCTION, segment)
-            if here and rollout.strategy not in PAIRED:
+            if stays and here and rollout.strategy not in PAIRED:
                 return give_signal(
                     tx, rollout, Signal.ABORT, actor, now, Outcome(rollout.verdict, detail=reason or "rolled back")
                 )
@@ -55,6 +60,11 @@ def roll_back(world: World, model: str, actor: Actor, reason: str = "", to: int 
         if to is not None and (version := learned_before(tx, model, to)) is not None:
             return return_to(tx, version, actor, now, reason)
         return return_to_retained(tx, model, actor, now, reason, to)
+
+
+def _stands(tx: Reader, model: str, segment: str) -> int | None:
+    champion = champion_of(tx, model, segment) or champion_of(tx, model)
+    return champion.version if champion else None
 
 
 def return_to(tx: Writer, version: ModelVersion, actor: Actor, now: datetime, reason: str) -> Rollout:

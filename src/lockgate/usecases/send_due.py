@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from lockgate.ports.state import DELIVERIES, WEBHOOKS, Reader, Writer
 from lockgate.stages.watch.notices.patterns import DELIVERIES as OF_DELIVERIES
 from lockgate.stages.watch.notices.retries import Attempt, Result, after, result_of
 from lockgate.usecases.find_things import policy_of
-from lockgate.usecases.notice_world import NoticeWorld, note_change, secret_of
+from lockgate.usecases.notice_world import NoticeWorld, end_waiting, note_change, secret_of
 from lockgate.usecases.send_notice import Notice, send_notice
 from lockgate.usecases.world import World
 
@@ -42,6 +42,7 @@ class Sending:
         self._pool = pool
         self._luck = luck
         self._flying: dict[str, tuple[str, Future[Attempt]]] = {}  # delivery → webhook, and what comes of it
+        self._places: dict[str, int] = {}  # webhook → how many of its waiting deliveries were looked at in the turns before
 
     def turn(self) -> int:
         """Write down what came back and send what is due; how many these were."""
@@ -91,22 +92,29 @@ class Sending:
         now = self._world.clock.now().timestamp()
         room = MOST - len(self._flying)
         busy = Counter(webhook for webhook, _ in self._flying.values())
-        for delivery in _waiting(tx, active):
+        for delivery in self._waiting(tx, active):
             free = delivery.id not in self._flying and busy[delivery.webhook] < EACH
             if free and delivery.next_at <= now and delivery.webhook in active and room:
                 room -= 1
                 busy[delivery.webhook] += 1
                 yield active[delivery.webhook], delivery
 
+    def _waiting(self, tx: Reader, webhooks: Collection[str]) -> list[Delivery]:
+        """All, mostly. Where they are very many, some of each webhook, so that one that is down hides no other."""
+        found = tx.find(DELIVERIES, state=DeliveryState.WAITING.value, limit=LOOKED_AT)
+        if len(found) < LOOKED_AT:
+            self._places.clear()
+            return found
+        share = max(10 * EACH, LOOKED_AT // max(1, len(webhooks)))
+        return [one for webhook in webhooks for one in self._some(tx, webhook, share)]
 
-def _waiting(tx: Reader, webhooks: Iterable[str]) -> list[Delivery]:
-    """All, mostly. Where they are very many, the eldest of each webhook, so that one that is down hides no other."""
-    waiting = DeliveryState.WAITING.value
-    found = tx.find(DELIVERIES, state=waiting, limit=LOOKED_AT)
-    if len(found) < LOOKED_AT:
-        return found
-    share = 10 * EACH
-    return [one for webhook in webhooks for one in tx.find(DELIVERIES, webhook=webhook, state=waiting, limit=share)]
+    def _some(self, tx: Reader, webhook: str, share: int) -> Iterable[Delivery]:
+        """The eldest, and as many further on: in each turn others, so that those that pause hide none that is due."""
+        waiting, place = DeliveryState.WAITING.value, self._places.get(webhook, 0)
+        eldest = tx.find(DELIVERIES, webhook=webhook, state=waiting, limit=10 * EACH)
+        further = tx.find(DELIVERIES, webhook=webhook, state=waiting, limit=share, offset=place)
+        self._places[webhook] = place + share if len(further) == share else 0
+        return {one.id: one for one in (*eldest, *further)}.values()
 
 
 def _event(tx: Reader, delivery: Delivery) -> Event:
@@ -160,6 +168,7 @@ def _disable(tx: Writer, webhook_id: str, now: datetime) -> None:
     if webhook is not None and webhook.state is WebhookState.ACTIVE:
         disabled = replace(webhook, state=WebhookState.DISABLED)
         tx.put(WEBHOOKS, disabled)
+        end_waiting(tx, disabled, now)
         note_change(tx, webhook, disabled, NOTIFIER, now, why="its receiver answered 410 Gone")
 
 

@@ -60,7 +60,7 @@ def _post(notices: NoticeWorld, notice: Notice, now: datetime) -> Answer:
 
 
 def _slack(notices: NoticeWorld, event: Event) -> str:
-    link = f" <{notices.site}{page_of(event)}|See it>" if notices.site else ""
+    link = f" <{(notices.site + page_of(event)).translate(_SLACK)}|See it>" if notices.site else ""
     return message_of(event).translate(_SLACK) + link
 
 

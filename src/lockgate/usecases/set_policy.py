@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lockgate.domain.events import Action, Happened
+from lockgate.domain.models import TransitionRequest
 from lockgate.domain.people import Actor
 from lockgate.domain.policy import CURRENT, Policy, PolicyRecord
 from lockgate.kernel.digest import digest_bytes
@@ -13,8 +16,17 @@ from lockgate.usecases.bind_request import bind_open_requests
 from lockgate.usecases.world import World
 
 
-def set_policy(world: World, text: str, actor: Actor, file: str = FILE, if_digest: str | None = None) -> PolicyRecord:
-    """The policy in force from now on; the same text again changes nothing.
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """changed: another was in force before. voided: the requests whose approvals count no more, as they were."""
+
+    record: PolicyRecord
+    changed: bool
+    voided: tuple[TransitionRequest, ...] = ()
+
+
+def set_policy(world: World, text: str, actor: Actor, file: str = FILE, if_digest: str | None = None) -> PolicySet:
+    """The policy is in force from now on; the same text again changes nothing, and no approval is void by it.
 
     file: as faults call the text. if_digest: of the policy that the caller saw in force, "" for none.
 
@@ -29,13 +41,12 @@ def set_policy(world: World, text: str, actor: Actor, file: str = FILE, if_diges
             told = f"the policy in force is {in_force or 'none'}, not {if_digest or 'none'}"
             raise Conflict(told, hint="Look at it again: lockgate policy show")
         if before is not None and before.digest == digest:
-            return before
+            return PolicySet(before, changed=False)
         record = PolicyRecord(policy, text, digest, actor.name, now)
         tx.put(POLICIES, record)
         details = {"from": in_force or None, "to": digest, "text": text}
         tx.record(Happened(Action.POLICY_SET, actor.name, actor.authenticated, now, CURRENT, details=dict(details)))
-        bind_open_requests(tx, actor, now)
-        return record
+        return PolicySet(record, changed=True, voided=tuple(bind_open_requests(tx, actor, now)))
 
 
 def roles_of_nobody(tx: Reader, policy: Policy) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from urllib.parse import urlsplit
 
 from lockgate.domain.notices import Channel, Webhook, WebhookState
 from lockgate.domain.people import Actor
@@ -14,7 +15,7 @@ from lockgate.ports.state import WEBHOOKS, Reader, Writer
 from lockgate.stages.watch.notices.patterns import check_patterns
 from lockgate.stages.watch.notices.signature import check_key, new_key
 from lockgate.usecases.find_things import policy_of
-from lockgate.usecases.notice_world import NoticeWorld, keep_secret, note_change, secret_of, webhook_by
+from lockgate.usecases.notice_world import NoticeWorld, end_waiting, keep_secret, note_change, secret_of, webhook_by
 from lockgate.usecases.world import World
 
 MOST = 200  # webhooks: their places are moved together, while other writers wait
@@ -87,7 +88,10 @@ def add_webhook(world: World, notices: NoticeWorld, actor: Actor, wanted: Wanted
 
 
 def change_webhook(world: World, notices: NoticeWorld, actor: Actor, webhook_id: str, changes: WebhookChanges) -> Webhook:
-    """One that is enabled again is told what happens from now on, not what it missed.
+    """One that is enabled again is told what happens from now on, not what it missed, nor what waited when it was disabled.
+
+    A header that was meant for one host is not shown to another: with an address on another host, and no word about the
+    authorization, there is none any more.
 
     Raises:
         NotFound: no such webhook. Invalid, InvalidInput: an address, pattern or text that cannot be.
@@ -105,7 +109,8 @@ def change_webhook(world: World, notices: NoticeWorld, actor: Actor, webhook_id:
             secret = secret_of(notices.secrets.read(), before)
             if address is not None:
                 changed = replace(changed, target=_target(tx, notices, before.channel, address))
-                secret = replace(secret, address=address)
+                same = _origin(address) == _origin(secret.address)
+                secret = replace(secret, address=address, authorization=secret.authorization if same else "")
             if authorization is not None:
                 secret = replace(secret, authorization=_header(authorization))
             keep_secret(tx, notices, changed, secret)
@@ -133,6 +138,8 @@ def rotate_key(world: World, notices: NoticeWorld, actor: Actor, webhook_id: str
 def _kept(tx: Writer, before: Webhook | None, webhook: Webhook, actor: Actor, world: World) -> Webhook:
     """With its event. A webhook that begins, or begins again, begins behind that event."""
     event = note_change(tx, before, webhook, actor, world.clock.now())
+    if before is not None and before.state is not webhook.state and webhook.state is WebhookState.DISABLED:
+        end_waiting(tx, webhook, world.clock.now())
     if before is None or before.state is not webhook.state:
         webhook = replace(webhook, after=event.seq)
     tx.put(WEBHOOKS, webhook)
@@ -149,6 +156,11 @@ def _target(tx: Reader, notices: NoticeWorld, channel: Channel, address: str) ->
         name, _, host = address.rpartition("@")
         return f"{name[0]}…@{host}"
     return notices.post.check(address, policy_of(tx).targets)
+
+
+def _origin(address: str) -> tuple[str, str]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.netloc.lower()
 
 
 def _header(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Sign how far the audit log has come, after having looked that it goes on from what was signed before."""
+"""Sign how far the audit log has come, after having looked that it is whole."""
 
 from __future__ import annotations
 
@@ -10,35 +10,46 @@ from lockgate.ports.signer import Signer
 from lockgate.ports.state import CHECKPOINTS, Reader
 from lockgate.stages.decide.audit import BEGINNING, Audit, verify
 from lockgate.stages.decide.checkpoints import fingerprint, is_due, statement
+from lockgate.usecases.read_audit import verify_audit
 from lockgate.usecases.world import World
 
 _LOOKED_AT = 50  # the newest checkpoints; among them one of this key, unless many homes share one database
 
 
 def sign_if_due(world: World, signer: Signer) -> Checkpoint | None:
-    """Every thousand events, and once a day while there are new ones; raises as `sign_checkpoint`."""
+    """Every thousand events, and once a day while there are new ones; looks from the last checkpoint of this key on only.
+
+    Raises:
+        As `sign_checkpoint`.
+    """
     with world.state.read() as tx:
         newest = tx.find(CHECKPOINTS, newest_first=True, limit=1)
         events = tx.events(newest_first=True, limit=1)
     last = newest[0] if newest else None
-    return sign_checkpoint(world, signer) if is_due(last, events[0].seq if events else 0, world.clock.now()) else None
+    if not is_due(last, events[0].seq if events else 0, world.clock.now()):
+        return None
+    with world.state.read() as tx:
+        known = _known(tx, signer, fingerprint(signer.public_key))
+        audit = verify(lambda after, limit: tx.written(after=after, limit=limit), known)
+    return _signed(world, signer, audit)
 
 
 def sign_checkpoint(world: World, signer: Signer) -> Checkpoint:
-    """Of the last event. It is kept with the state, for whoever else should keep it too.
+    """Of the last event, all of them having been looked at. It is kept with the state, for whoever else should keep it too.
 
     Raises:
         Conflict: nothing has happened yet. Corrupt: the log is not what it was when it was signed before; nothing is signed.
     """
-    key = fingerprint(signer.public_key)
-    with world.state.read() as tx:
-        audit = verify(lambda after, limit: tx.written(after=after, limit=limit), _known(tx, signer, key))
+    return _signed(world, signer, verify_audit(world, signer))
+
+
+def _signed(world: World, signer: Signer, audit: Audit) -> Checkpoint:
     if audit.broken:
         hint = "See all of it: lockgate audit verify. Restore the database from a backup."
         raise Corrupt(f"the audit log is broken at event {audit.broken.seq}: {audit.broken.found}", hint=hint)
     if not audit.events:
         raise Conflict("the audit log is empty: there is nothing to sign yet")
-    now = world.clock.now()
+    key, now = fingerprint(signer.public_key), world.clock.now()
     said = statement(audit.events, audit.head, now, key)
     checkpoint = Checkpoint(audit.events, audit.head, now, key, signer.sign(said))
     with world.state.write() as tx:

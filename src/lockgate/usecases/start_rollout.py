@@ -12,10 +12,12 @@ from lockgate.domain.events import Action, Happened
 from lockgate.domain.holds import HoldEnd
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.people import Actor
+from lockgate.domain.projects import ApprovalPolicy
 from lockgate.domain.rollouts import Outcome, Phase, Plan, Rollout, Signal, Strategy
 from lockgate.kernel.errors import Conflict, Invalid, Refused
 from lockgate.kernel.ids import new_id
 from lockgate.ports.state import LEARNINGS, ROLLOUTS, VERSIONS, Reader, Writer
+from lockgate.stages.decide.approvals import alone
 from lockgate.stages.deliver.alpha_budget import within_budget
 from lockgate.stages.deliver.journal import begun
 from lockgate.stages.deliver.online.course import plan_of
@@ -24,7 +26,7 @@ from lockgate.usecases.check_segment import across, check_no_segment_needs, chec
 from lockgate.usecases.find_champions import champion_in_force, champions_in_force, segmentation_of
 from lockgate.usecases.find_contestants import contestants
 from lockgate.usecases.find_rollouts import rollouts_under_way
-from lockgate.usecases.find_rule import check_move
+from lockgate.usecases.find_rule import approvals_of, authors_of, check_gates, check_move, known_as, rule_for
 from lockgate.usecases.find_things import environment_of, policy_of, version_of
 from lockgate.usecases.hold_back import end_hold_on
 from lockgate.usecases.publish_routes import publish_rollout
@@ -38,8 +40,9 @@ def start_rollout(
     """A person's own rollout, where no approval is asked for. strategy: instead of that of the project file.
 
     Raises:
-        Refused: production, and what the policy has a rule for, is entered by an approved request only; or the policy has no
-        such move. Conflict, NotFound. Invalid: a strategy that has no meaning there.
+        Refused: production, and what the policy has a rule for, is entered by an approved request only; the policy has no such
+        move; a gate has not passed; or the project file asks for more than this actor alone. Conflict, NotFound. Invalid: a
+        strategy that has no meaning there.
     """
     if environment == PRODUCTION:
         hint = f"lockgate request {model} {version} --to Production"
@@ -50,19 +53,27 @@ def start_rollout(
         plan = environment_of(tx, model, environment).plan
         plan = replace(plan, strategy=strategy) if strategy else plan
         found = version_of(tx, model, version)
-        _check_policy(tx, found, environment)
-        return open_rollout(tx, found, environment, actor, world.clock.now(), plan=plan)
+        now = world.clock.now()
+        _check_policy(tx, found, environment, actor, now)
+        return open_rollout(tx, found, environment, actor, now, plan=plan)
 
 
-def _check_policy(tx: Reader, version: ModelVersion, environment: str) -> None:
-    """What the platform has a rule for is asked for, also where the project file would ask nobody."""
+def _check_policy(tx: Reader, version: ModelVersion, environment: str, actor: Actor, now: datetime) -> None:
+    """What the platform has a rule for is asked for, and so is what the project file does not leave to one person alone."""
     stage = STAGE_OF.get(environment)
     if stage is None:
         return
-    if stage.value in policy_of(tx).stages:
-        hint = f"lockgate request {version.model} {version.version} --to {stage.value}"
+    policy, hint = policy_of(tx), f"lockgate request {version.model} {version.version} --to {stage.value}"
+    if stage.value in policy.stages:
         raise Refused(f"the policy has a rule for {stage.value}: it is entered by an approved request only", hint=hint)
     check_move(tx, version, stage)
+    rule = rule_for(tx, version.model, stage)
+    check_gates(tx, version, rule, stage, now)
+    if approvals_of(tx, version.model, stage) == ApprovalPolicy():
+        return  # the project file has no word about it
+    if against := alone(rule, policy, actor, known_as(tx, actor), authors_of(tx, version)):
+        name = f"{version.model} {version.version}"
+        raise Refused(f"{actor.name} cannot bring {name} into {stage.value} alone: {'; '.join(against)}", hint=hint)
 
 
 def open_rollout(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from lockgate.domain.events import GENESIS, Action, Event, Happened
 from lockgate.domain.people import Actor
@@ -21,6 +22,11 @@ class Tried:
 
     status: int
     body: str
+
+    @property
+    def taken(self) -> bool:
+        """As of a delivery: what is not is sent again."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def try_webhook(world: World, notices: NoticeWorld, actor: Actor, webhook_id: str, action: Action = Action.WEBHOOK_SET) -> Tried:

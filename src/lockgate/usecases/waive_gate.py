@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import Actor
@@ -24,25 +24,29 @@ from lockgate.usecases.world import World
 
 GATES = tuple(GatesSpec.model_fields)
 LONGEST_WHY = 4_000
+_FAR = timedelta(days=10_000)  # beyond what any policy allows, and within what a date can say
 _LOOKED_AT = 20  # of the latest runs, for what rules there are
 
 
 def grant_waiver(
-    world: World, actor: Actor, model: str, gate: str, *, why: str, until: datetime, rule: str = "", version: int = 0
+    world: World, actor: Actor, model: str, gate: str, *, why: str, until: datetime | timedelta, rule: str = "", version: int = 0
 ) -> Waiver:
-    """rule: as the project file writes it; "": every rule of the gate. version: one that is there, or the next; 0: every version.
+    """until: the moment, or how long from now. rule: as the project file writes it; "": every rule of the gate. version: one that
+    is there, or the next; 0: every version.
 
     Raises:
         Refused: the policy does not give this person the right. NotFound: no such model. InvalidInput: what is asked for makes no
         sense; all faults at once.
     """
     now = world.clock.now()
-    asked = Waiver(new_id("waiver"), model, gate, actor.name, why.strip(), now, until, " ".join(rule.split()), version)
+    length = until if isinstance(until, timedelta) else until - now
+    ends, text = now + min(length, _FAR), " ".join(rule.split())
+    asked = Waiver(new_id("waiver"), model, gate, actor.name, why.strip(), now, ends, text, version)
     with world.state.write() as tx:
         allowed = _check_may(tx, actor)
-        _check(tx, asked, allowed)
+        _check(tx, asked, allowed, length)
         tx.put(WAIVERS, asked)
-        details = {"until": until.isoformat(), "why": asked.why}
+        details = {"until": ends.isoformat(), "why": asked.why}
         tx.record(_happened(Action.WAIVER_GRANTED, asked, actor, now, details))
     return asked
 
@@ -88,18 +92,19 @@ def _check_may(tx: Reader, actor: Actor) -> WaiverRule:
     return rule
 
 
-def _check(tx: Reader, asked: Waiver, allowed: WaiverRule) -> None:
+def _check(tx: Reader, asked: Waiver, allowed: WaiverRule, length: timedelta) -> None:
     known = tx.get(MODELS, asked.model)
     if known is None and not tx.count(RUNS, model=asked.model):
         raise NotFound(f"there is no model {asked.model!r}, and no run of one", hint="See the models: lockgate models")
     next_version = (known.latest_version if known else 0) + 1
     about = (_gate_fault(asked), _rule_fault(tx, asked), _version_fault(asked, next_version))
-    _raise([*about, _why_fault(asked.why), _until_fault(asked, allowed)])
+    _raise([*about, _why_fault(asked.why), _until_fault(length, allowed)])
 
 
 def _raise(faults: list[Fault | None]) -> None:
     if found := [fault for fault in faults if fault is not None]:
-        raise InvalidInput("the waiver", found)
+        hint = "Ask again with these mended; `waivers: longest` of the policy says how long one may hold: lockgate policy show"
+        raise InvalidInput("the waiver", found, hint=hint)
 
 
 def _gate_fault(asked: Waiver) -> Fault | None:
@@ -129,12 +134,12 @@ def _why_fault(why: str) -> Fault | None:
     return None if 0 < length <= LONGEST_WHY else Fault("why", f"{length} characters found, 1 to {LONGEST_WHY} expected")
 
 
-def _until_fault(asked: Waiver, allowed: WaiverRule) -> Fault | None:
-    seconds = (asked.until - asked.granted_at).total_seconds()
+def _until_fault(length: timedelta, allowed: WaiverRule) -> Fault | None:
+    seconds = length.total_seconds()
     if 0 < seconds <= allowed.longest:
         return None
-    expected = f"a time from now on and at most {format_duration(allowed.longest)} away expected, as the policy says"
-    return Fault("until", f"{asked.until.isoformat()} found, {expected}")
+    expected = f"more than nothing and at most {format_duration(allowed.longest)} expected, as the policy says"
+    return Fault("until", f"a lifetime of {format_duration(float(round(seconds)))} found, {expected}")
 
 
 def _happened(action: Action, waiver: Waiver, actor: Actor, at: datetime, details: Mapping[str, str]) -> Happened:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from lockgate.boundary.manifest import decode
 from lockgate.domain.events import Action
-from lockgate.domain.models import CHAMPION, ModelVersion, segment_of
+from lockgate.domain.models import CHAMPION, ModelVersion, TransitionRequest, segment_of
 from lockgate.kernel.errors import LockgateError
 from lockgate.ports.artifacts import ArtifactStore
 from lockgate.ports.state import ALIASES, COMMENTS, NOTES, REQUESTS, RUNS, WAIVERS, Reader
-from lockgate.stages.decide.card import CardFacts, Learned, Standing, card
+from lockgate.stages.decide.card import CardFacts, Learned, Remarks, Standing, card
 from lockgate.stages.decide.waiving import waive
 from lockgate.stages.watch import reference
+from lockgate.usecases.find_answers import answers_to
 from lockgate.usecases.find_things import version_of
 from lockgate.usecases.world import World
 
@@ -23,13 +24,15 @@ def write_card(world: World, model: str, number: int) -> str:
     """
     with world.state.read() as tx:
         version = version_of(tx, model, number)
+        requests = tx.find(REQUESTS, model=model, version=number)
         facts = CardFacts(
             version=version,
             gates=waive(version.gates, tx.find(WAIVERS, model=model), number, world.clock.now()),
             run=tx.get(RUNS, version.run),
             standings=_standings(tx, version),
             aliases=tuple(one.name for one in tx.find(ALIASES, model=model) if one.version == number),
-            requests=tx.find(REQUESTS, model=model, version=number),
+            requests=requests,
+            remarks={one.id: _remarks(tx, one) for one in requests},
             comments=tx.find(COMMENTS, model=model, version=number),
             model_notes=tx.get(NOTES, model, 0),
             notes=tx.get(NOTES, model, number),
@@ -37,6 +40,11 @@ def write_card(world: World, model: str, number: int) -> str:
             learned=_learned(world.artifacts, version.reference),
         )
     return card(facts)
+
+
+def _remarks(tx: Reader, request: TransitionRequest) -> Remarks:
+    found = answers_to(tx, request)
+    return Remarks({at: glass.why for (_, at), glass in found.glasses.items()}, found.closed_by)
 
 
 def _standings(tx: Reader, version: ModelVersion) -> tuple[Standing, ...]:

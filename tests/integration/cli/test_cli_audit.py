@@ -97,6 +97,7 @@ def test_a_row_that_was_altered_is_named(told: CommandLine, tamper: Tamper) -> N
     found = told("audit", "verify")
     assert found.code == 1
     assert "broken at event 7: event 7 was altered" in found.out
+    assert "Next: " in found.out
     assert told("audit", "verify", "--json").json["broken"]["seq"] == 7
 
 
@@ -189,4 +190,7 @@ def test_what_stood_where_at_a_time(told: CommandLine, place: str) -> None:
     later = told("audit", "at", "2026-01-08", "--model", a.MODEL).out
     assert "champion" in later
     assert "Archived" in later
-    assert told("audit", "at", "2026-01-08", "--model", "another", "--json").json["stages"] == []
+    nobody = told("audit", "at", "2026-01-08", "--model", "another")
+    assert (nobody.code, "there never was a model 'another'" in nobody.err) == (1, True)
+    ahead = told("audit", "at", "2099-01-01")
+    assert (ahead.code, "is in the future: this is how things stand now" in ahead.err) == (0, True)

@@ -12,6 +12,7 @@ import yaml
 
 from lockgate.boundary.manifest import decode, encode
 from lockgate.domain.models import Alias
+from lockgate.domain.verdicts import GateVerdict
 from lockgate.integrations.local.artifacts import LocalArtifacts
 from lockgate.kernel.errors import Corrupt, InvalidInput
 from lockgate.ports.state import ALIASES, MODELS, RUNS, VERSIONS
@@ -181,3 +182,14 @@ def test_a_home_that_lost_a_nodes_files_composes_nothing(elsewhere: CommandLine,
         read(elsewhere.home / "artifacts", made["version"]["digest"])
     assert compose(elsewhere, {"model": "one", "graph": "flight-delay@1"}).code == 1
     assert compose(elsewhere, {"model": "one", "graph": "linear-delay@1"}, "--json").json["version"]["version"] == 2
+
+
+def test_what_could_not_come_in_alone_is_no_part_of_anything(elsewhere: CommandLine, world: World) -> None:
+    failed = replace(a.gate_result(), verdict=GateVerdict.FAIL)
+    with world.state.write() as tx:
+        found = tx.get(VERSIONS, "linear-delay", 1)
+        assert found is not None
+        tx.put(VERSIONS, replace(found, gates=(failed,)))
+    said = compose(elsewhere, {"model": "delay-ensemble", "graph": {"average": ["flight-delay@1", "linear-delay@1"]}})
+    assert said.code != 0
+    assert "linear-delay@1: gate 'quality' (auc >= 0.65) said FAIL and no waiver holds" in " ".join(said.err.split())

@@ -60,3 +60,14 @@ def test_names_of_versions(lockgate: CommandLine) -> None:
     assert refused.code == 3
     assert f"lockgate request {model} VERSION --to Production" in refused.err
     assert run["author_email"] == "ada@example.org", "by which a user is known as the author"
+
+
+def test_a_yes_under_break_glass_is_marked_in_the_log(lockgate: CommandLine) -> None:
+    run = lockgate("run", "--json").json
+    (lockgate.folder / "policy.yaml").write_text(POLICY_FILE)
+    assert lockgate("policy", "set", "policy.yaml").code == 0
+    asked = lockgate("request", run["model"], str(run["version"]), "--to", "Archived", "--as", "ben", "--json").json
+    assert lockgate("break-glass", "open", "--why", "harm", "--as", "olga").code == 0
+    assert lockgate("approve", asked["id"], "--as", "olga").code == 0
+    (line,) = [one for one in lockgate("audit", "log").out.splitlines() if "request:transition:approved" in one]
+    assert "(break-glass)" in line

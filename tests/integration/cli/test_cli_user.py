@@ -69,6 +69,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(here: CommandLine) -> None:
 def test_a_lifetime_that_makes_no_sense(here: CommandLine, expires: str) -> None:
     here("user", "add", "anna")
     assert here("user", "token", "anna", "--expires", expires).code in (1, 2)
+    assert "a lifetime of 900d found" in here("user", "token", "anna", "--expires", "900d").err
     assert here("user", "list", "--json").json[0]["tokens"] == []
 
 

@@ -10,7 +10,7 @@ from lockgate.domain.policy import Policy, WaiverRule
 from lockgate.domain.runs import RunStatus
 from lockgate.domain.verdicts import GateVerdict
 from lockgate.entrypoints.cli import DONE, FAILED, SAID_NO, USAGE
-from lockgate.ports.state import MODELS, POLICIES, RUNS, VERSIONS
+from lockgate.ports.state import MODELS, POLICIES, RUNS, VERSIONS, WAIVERS
 from lockgate.stages.decide.waiving import waive
 from lockgate.testing import builders
 from lockgate.testing.builders import gate_result
@@ -74,7 +74,11 @@ def test_a_waiver_is_granted_listed_and_withdrawn(lockgate: CommandLine) -> None
 def test_what_makes_no_sense_is_refused(lockgate: CommandLine) -> None:
     allow(lockgate)
     assert lockgate(*ASKED[:-1], "soon", "--as", "olga").code == USAGE
-    assert lockgate(*ASKED[:-1], "30d", "--as", "olga").code == FAILED
+    long = lockgate(*ASKED[:-1], "31d", "--as", "olga")
+    assert (long.code, "a lifetime of 31d found, more than nothing and at most 1w expected" in long.err) == (FAILED, True)
+    assert "a lifetime of 0s found" in lockgate(*ASKED[:-1], "0s", "--as", "olga").err
+    assert lockgate(*ASKED[:-1], "99999999d", "--as", "olga").code == FAILED
+    assert lockgate(*ASKED[:-1], "999999999w", "--as", "olga").code == USAGE, "beyond what a time can be"
     assert lockgate("waive", builders.MODEL, "quality", "--for", "2d", "--as", "olga").code == USAGE, "without a reason"
 
 
@@ -85,7 +89,13 @@ def test_a_run_says_which_gate_was_waived_by_whom_and_what_it_measured(lockgate:
         tx.put(RUNS, builders.run(id="run-2", status=RunStatus.REGISTERED, version=1, gates=gates))
         tx.put(MODELS, builders.registered_model(latest_version=1))
         tx.put(VERSIONS, builders.version(gates=(gate_result(), *gates)))
+        tx.put(WAIVERS, waiver(until=now + timedelta(days=20_000)))
     assert "1/2, 1 waived" in lockgate("versions", builders.MODEL).out
+    with open_world(Home(lockgate.home)).state.write() as tx:
+        tx.put(WAIVERS, waiver(until=now + timedelta(days=2)))
+    ended = lockgate("versions", builders.MODEL).out
+    assert "1/2" in ended
+    assert "waived" not in ended, "a waiver that ended is no pass"
     out = lockgate("runs", "show", "run-2").out
     assert "WAIVED auc >= 0.65: FAIL, auc is 0.6" in out
     assert "waived by ben until" in out

@@ -82,9 +82,26 @@ def test_a_trial_shows_what_the_receiver_says(here: CommandLine) -> None:
         made = here(*ADD, "--url", receiver.url, "--json").json
         assert here("webhook", "test", made["id"]).out == "200 thank you\n"
         receiver.status = 503
-        assert here("webhook", "test", made["id"], "--json").json == {"status": 503, "body": "thank you"}
+        failed = here("webhook", "test", made["id"], "--json")
+        assert (failed.code, failed.json) == (1, {"status": 503, "body": "thank you"})
+        assert "503 found, 200 to 299 expected" in failed.err
     said = here("webhook", "test", made["id"])
     assert (said.code, "ConnectionRefused" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize("host", ["localhost", "api.localhost:8443", "127.0.0.1", "10.1.2.3", "[::1]"])
+def test_an_address_in_this_network_is_refused_before_it_is_kept(here: CommandLine, host: str) -> None:
+    said = here(*ADD, "--url", f"https://{host}/hook")
+    assert (said.code, "`webhooks.targets`" in said.err) == (3, True)
+    assert here("webhook", "list", "--json").json == []
+
+
+def test_what_would_keep_a_webhook_silent_is_said_when_it_is_made(here: CommandLine) -> None:
+    said = here(*ADD, "--email", "team@example.org", "--model", "nope")
+    assert said.code == 0
+    assert "note: there is no model 'nope' yet" in said.err
+    assert "smtp.json; no mail is sent before it says by which server" in said.err
+    assert "note" not in here(*ADD, "--url", URL).err
 
 
 def test_deliveries_are_listed_and_sent_anew(here: CommandLine) -> None:

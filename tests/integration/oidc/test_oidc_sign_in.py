@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from html import unescape
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -36,7 +37,7 @@ class Company:
     story: Story
     provider: Provider
 
-    def client(self, *, secret: str = SECRET, create: bool = True, **file: str) -> Client:
+    def client(self, *, secret: str = SECRET, create: bool = True, **file: Any) -> Client:
         told = IdentityFile(issuer=self.provider.issuer, client_id=CLIENT, name="Example", create=create, **file)
         identity = OidcProvider(told, secret, self.story.clock)
         return Client(create_app(self.story.world, home=None, control_token=TOKEN, identity=identity))
@@ -127,6 +128,8 @@ def test_each_signature_that_is_taken(company: Company, kind: str, *, basic: boo
         (lambda claims: {**claims, "email": ["carl@example.org"]}, "no claim"),
         (lambda claims: {**claims, "email_verified": False}, "not verified"),
         (lambda claims: {**claims, "email_verified": "false"}, "not verified"),
+        (lambda claims: {**claims, "email_verified": None}, "not verified"),
+        (lambda claims: {name: value for name, value in claims.items() if name != "email_verified"}, "does not say"),
         (lambda claims: {**claims, "at_hash": "AAAA"}, "'at_hash'"),
     ],
 )
@@ -134,6 +137,13 @@ def test_claims_that_are_not_for_us_or_not_for_now(company: Company, alter: Call
     company.provider.altered = alter
     refused(sign_in(company.client()), why)
     assert company.users() == []
+
+
+def test_addresses_of_which_nothing_is_said_count_where_the_file_says_so(company: Company) -> None:
+    company.provider.claims = {name: value for name, value in company.provider.claims.items() if name != "email_verified"}
+    assert sign_in(company.client(verified="assumed")).status == 200
+    company.provider.claims = {**company.provider.claims, "email_verified": False}
+    refused(sign_in(company.client(verified="assumed")), "not verified")
 
 
 def by_public_key(provider: Provider) -> Callable[[Claims], str]:

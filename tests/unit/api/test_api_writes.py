@@ -92,7 +92,10 @@ def test_a_fault_names_its_field(registered: Story, client: Client, body: dict[s
 
 
 def test_what_is_no_json_is_said_so(client: Client) -> None:
-    assert client.post(f"{API}/requests", b"{", actor="ann").status == 422
+    broken = client.post(f"{API}/requests", b"{", actor="ann")
+    [fault] = broken.json["errors"]
+    assert (broken.status, fault["field"]) == (422, "body")
+    assert fault["message"].startswith("no JSON: ")
 
 
 def test_a_comment_is_kept(registered: Story, client: Client) -> None:
@@ -132,3 +135,25 @@ def test_roll_back_brings_the_version_before(empty: Story, client: Client) -> No
     assert client.post(f"{API}/models/{MODEL}/rollback", {"reason": "complaints"}).json["version"] == 1
     with empty.world.state.read() as tx:
         assert [one.version for one in tx.find(VERSIONS, model=MODEL, stage=Stage.PRODUCTION.value)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"version": 0}, "1 or more expected, 0 found"),
+        ({"version": "two"}, "a whole number expected, 'two' found"),
+        ({"to_stage": "Prodction"}, "found (did you mean 'Production'?)"),
+        ({"stage": "Production"}, "unknown field"),
+        ({"if_digest": 1}, "a string expected, 1 found"),
+    ],
+)
+def test_faults_are_told_in_the_words_of_all_others(client: Client, body: dict[str, Any], message: str) -> None:
+    answer = client.post(f"{API}/requests", {**ASK, **body})
+    assert answer.status == 422
+    assert message in answer.json["errors"][0]["message"]
+
+
+def test_an_address_that_is_not_there_says_where_they_all_are(client: Client) -> None:
+    answer = client.get(f"{API}/nope")
+    assert (answer.status, answer.json["detail"]) == (404, "there is no GET /api/v1/nope")
+    assert "/docs" in answer.json["hint"]

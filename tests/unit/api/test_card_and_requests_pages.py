@@ -32,7 +32,7 @@ def test_a_card_is_markdown_by_rest_and_text_on_its_page(reader: Client) -> None
 
 def test_every_open_request_is_listed_with_what_a_decision_goes_by(reader: Client) -> None:
     page = reader.get("/requests").text
-    for said in ("taxi-out v1", "Production", "ann", "0 of 1", "quality PASS", "Bound to", 'data-act="approve"'):
+    for said in ("taxi-out v1", "Production", "ann", "0 of 1", "quality PASS", "Your yes speaks of", 'data-act="approve"'):
         assert said in page
     assert "onclick" not in page
     assert "<script>" not in page

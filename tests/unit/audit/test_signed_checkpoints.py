@@ -158,6 +158,16 @@ def test_a_broken_log_is_not_signed() -> None:
         sign_checkpoint(_world(), ANNA)
 
 
+def test_what_was_altered_behind_the_last_checkpoint_is_not_signed_again() -> None:
+    world = _world(5)
+    sign_checkpoint(world, ANNA)
+    events = _events(world)
+    events[1] = replace(events[1], happened=replace(events[1].happened, actor="mallory"))
+    forged = _rewritten(world, events)
+    with pytest.raises(Corrupt, match="event 2 was altered"):
+        sign_checkpoint(forged, ANNA)
+
+
 def test_it_is_time_every_so_many_events_and_once_a_day_while_something_happens() -> None:
     last = company.checkpoint(seq=100, at=START)
     soon, later = START + timedelta(minutes=1), START + AT_LEAST_EVERY

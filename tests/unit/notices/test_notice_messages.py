@@ -128,6 +128,10 @@ def test_the_body_is_the_event_and_always_the_same_bytes() -> None:
         (happened(subject="request-7", model=MODEL, version=3), f"/models/{MODEL}/versions/3"),
         (happened(subject="finding-7", model=MODEL), f"/models/{MODEL}"),
         (happened(subject="webhook-7"), "/audit"),
+        (happened(subject="run-x|Your account> <!channel> <https://evil.example"), "/audit"),
+        (happened(subject="run-x"), "/audit"),
+        (happened(subject="run-x> <!channel>", model=MODEL), f"/models/{MODEL}"),
+        (happened(subject="a b|c>/1", model="a b|c>", version=1), "/models/a%20b%7Cc%3E/versions/1"),
     ],
 )
 def test_a_notice_leads_to_the_page_of_what_it_is_about(said: Happened, expected: str) -> None:

@@ -269,6 +269,20 @@ def test_one_that_is_down_hides_no_other() -> None:
     assert ids(office) == [f"{up.id}-{event.seq}"]
 
 
+def test_those_that_pause_hide_none_that_is_due() -> None:
+    """Of one webhook, where more wait than are looked through in one turn."""
+    office = Office()
+    webhook = office.add("watch:*")
+    event = office.happens()
+    far = office.clock.unix() + DAY
+    pausing = [delivery(id=f"x-{n}", webhook=webhook.id, event=event.seq, next_at=far) for n in range(2 * LOOKED_AT)]
+    with office.world.state.write() as tx:
+        tx.add_all(DELIVERIES, [*pausing, delivery(id="due", webhook=webhook.id, event=event.seq, next_at=0.0)])
+    for _ in range(3):
+        office.turn()
+    assert ids(office) == ["due"]
+
+
 def test_who_was_quicker_is_believed() -> None:
     """A notifier that was asleep comes back with a failure, after another one has delivered."""
     office = Office()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lockgate.domain.events import Action
-from lockgate.domain.notices import Channel, WebhookState
+from lockgate.domain.notices import Channel, DeliveryState, WebhookState
 from lockgate.domain.policy import Policy
 from lockgate.integrations.http.post import HttpPost
 from lockgate.integrations.local.secrets import LocalSecrets
@@ -114,13 +114,35 @@ def test_http_without_tls_only_where_the_policy_names_the_host() -> None:
 def test_what_is_not_named_in_a_change_stays() -> None:
     office = Office()
     webhook = office.add(description="mine", authorization="Bearer x")
-    change(office, webhook.id, events=("watch:*",), address="https://other.example.org/x")
+    change(office, webhook.id, events=("watch:*",), address="https://hooks.example.org/x")
     changed = office.webhook(webhook.id)
-    assert (changed.events, changed.target, changed.description) == (("watch:*",), "other.example.org", "mine")
+    assert (changed.events, changed.target, changed.description) == (("watch:*",), "hooks.example.org", "mine")
     kept = office.secrets.kept[webhook.id]
-    assert (kept.address, kept.authorization, len(kept.keys)) == ("https://other.example.org/x", "Bearer x", 1)
+    assert (kept.address, kept.authorization, len(kept.keys)) == ("https://hooks.example.org/x", "Bearer x", 1)
     said = office.events()[-1].happened.details
     assert (said["from"]["events"], said["to"]["events"]) == (["request:transition:*"], ["watch:*"])
+
+
+@pytest.mark.parametrize(("said", "kept"), [({}, ""), ({"authorization": "Bearer y"}, "Bearer y")])
+def test_another_host_is_not_shown_what_was_meant_for_the_first(said: dict[str, str], kept: str) -> None:
+    office = Office()
+    webhook = office.add(authorization="Bearer x")
+    change(office, webhook.id, address="https://other.example.org/x", **said)
+    assert office.secrets.kept[webhook.id].authorization == kept
+
+
+def test_what_waited_when_it_was_disabled_is_not_sent_when_it_is_enabled_again() -> None:
+    office = Office()
+    webhook = office.add()
+    office.happens()
+    office.outbox.take_up()
+    change(office, webhook.id, state=WebhookState.DISABLED)
+    [ended] = office.deliveries()
+    assert (ended.state, ended.answer) == (DeliveryState.DEAD, "its webhook was disabled before it was delivered")
+    assert ended.ended_at == office.clock.now()
+    change(office, webhook.id, state=WebhookState.ACTIVE)
+    office.turns(60)
+    assert office.sent == []
 
 
 def test_one_that_is_disabled_is_told_nothing_and_misses_what_happens() -> None:

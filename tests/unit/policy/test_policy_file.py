@@ -93,6 +93,7 @@ def test_all_faults_come_in_one_answer_each_with_its_line_and_what_was_meant() -
         ("quality", "qualty", "stages.Production.gates[0]: gate 'qualty' found, one of quality, "),
         ("true", "1", "stages.Production.authenticated: true or false expected, 1 found"),
         ("expire: 2w", "expire: 0s", "requests.expire: more than nothing and at most 366d expected, '0s' found"),
+        ("expire: 2w", "expire: 99999999999d", "requests.expire: a shorter time expected"),
         ("expire: 2w", "expire: 14", "requests.expire: a number with s, m, h, d or w expected, such as 30m, 14 found"),
         ("for: 2h", "for: 2d", "break_glass.for: more than nothing and at most 1d expected, '2d' found"),
         ("break_glass: {from: [release-managers], ", "break_glass: {", "break_glass.from: is missing"),

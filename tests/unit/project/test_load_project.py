@@ -105,8 +105,13 @@ def test_an_environment_becomes_a_plan_and_a_policy(folder: Path) -> None:
         max_units=5000,
     )
     assert environments["production"].plan == Plan(Strategy.CANARY, (0.01, 0.05, 0.25, 0.5), "header:x-user-id", judge)
-    assert environments["production"].approvals == ApprovalPolicy(2, ("requester",))
+    assert environments["production"].approvals == ApprovalPolicy(2, ("requester",), said=True)
     assert environments["staging"].plan == Plan()
+
+
+def test_approvals_that_are_written_down_are_told_from_none(folder: Path) -> None:
+    said = read(folder, LEAST + "environments: {staging: {approvals: {need: 1}}}\n").record().environments
+    assert (said["staging"].approvals.said, said["production"].approvals.said) == (True, False)
 
 
 def test_what_is_not_said_has_a_careful_default(folder: Path) -> None:

@@ -130,6 +130,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if _for_people(request):
         detail = "There is no such page." if status is HTTPStatus.NOT_FOUND else str(error.detail)
         return error_page(request, status, detail, None)
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        asked, hint = f"{request.method} {request.url.path}", "GET /docs shows what there is."
+        return problems.problem(status, f"there is no {asked}", hint=hint, headers=error.headers)
     return problems.problem(status, str(error.detail), headers=error.headers)
 
 

@@ -63,13 +63,13 @@ async def page(request: Request, ways: SignInsHere, next: str = "/") -> Response
 
 @router.post("/login")
 def by_token(request: Request, desk: DeskHere, ways: SignInsHere, shown: Shown) -> Response:
-    """Sign in with a token; the answer sets the cookie."""
+    """Sign in with a token; the answer sets the cookie. A good one is taken whoever failed before from the same address."""
     peer = _peer(request)
-    if wait := ways.wait(peer, shown.token):
-        return _slow_down(peer, wait)
     try:
         cookie = begin_login(desk.world, shown.token)
     except Refused as error:
+        if wait := ways.wait(peer):
+            return _slow_down(peer, wait)
         log.warning("sign-in refused", extra={"peer": peer, "by": "token"})
         return problem(HTTPStatus.UNAUTHORIZED, error.message, hint=error.hint, headers={"www-authenticate": "Bearer"})
     _end_before(request, desk.world)

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 
+from lockgate.entrypoints.api.faults import told
 from lockgate.kernel.errors import Conflict, Invalid, InvalidInput, LockgateError, MissingExtra, NotFound, Refused, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,11 +54,6 @@ def of_error(error: LockgateError) -> JSONResponse:
 
 
 def of_validation(error: RequestValidationError) -> JSONResponse:
-    errors = [{"field": _field(fault["loc"]), "message": fault["msg"]} for fault in error.errors()]
+    errors = [told(fault) for fault in error.errors()]
     named = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, named, hint="GET /docs shows what is expected.", errors=errors)
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """`("body", "to_stage")` → `to_stage`; a fault of the body itself is called `body`."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])

@@ -19,10 +19,9 @@ from lockgate.boundary.limits import Failures
 from lockgate.kernel.clock import Clock
 from lockgate.ports.identity import Asked, IdentityProvider
 
-TRIES = Rate(per_second=1 / 6, burst=10)  # sign-ins from one address, and with one token
+TRIES = Rate(per_second=1 / 6, burst=10)  # sign-ins that fail, or begin at the provider, from one address
 PATIENCE = 600.0  # seconds that somebody may take at the identity provider
 MOST = 1000  # sign-ins under way
-_HINT_LENGTH = 16  # `lgu_` and a token's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,16 @@ class SignIns:
         self._url = url.rstrip("/")
         self._clock = clock
         self._addresses = Failures(TRIES)
-        self._tokens = Failures(TRIES)
         self._pending: OrderedDict[str, Pending] = OrderedDict()
         self._lock = Lock()
 
-    def wait(self, peer: str, token: str = "") -> float:
-        """Count a try. 0 if it may go on, else the seconds until one may."""
-        now = self._clock.monotonic()
+    def wait(self, peer: str) -> float:
+        """Count a try. 0 if it may go on, else the seconds until one may.
+
+        By address alone: who knows a token's id could else keep its owner out. 256 random bits need no more than that.
+        """
         with self._lock:
-            of_token = self._tokens.wait(token[:_HINT_LENGTH], now) if token else 0.0
-            return max(self._addresses.wait(peer, now), of_token)
+            return self._addresses.wait(peer, self._clock.monotonic())
 
     def address(self, request: Request) -> str:
         """`https://host:port`, as the browser sees it. The host was checked by the guard."""

@@ -33,6 +33,7 @@ VERBS = {
     "waive": ("waivers:waive", "Let a gate count as passed for a time, although it did not pass."),
     "waivers": ("waivers:waivers", "List the waivers of gates, or withdraw one."),
     "request": ("registry:request", "Ask for a version to be moved to a stage."),
+    "requests": ("requests:requests", "List the requests that wait for people, or show one."),
     "approve": ("registry:approve", "Approve a request."),
     "reject": ("registry:reject", "Reject a request."),
     "cancel": ("registry:cancel", "Take back your own request."),

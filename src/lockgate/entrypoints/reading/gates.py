@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from lockgate.domain.models import ModelVersion
 from lockgate.domain.verdicts import PASSED, GateResult, GateVerdict, Waived
 from lockgate.domain.waivers import Waiver
-from lockgate.entrypoints.reading.journey import GATE_TONE, Tone
+from lockgate.entrypoints.reading.tones import GATE_TONE, Tone
 from lockgate.ports.state import WAIVERS, Reader
 from lockgate.stages.decide.waiving import holds, waive
 
@@ -53,5 +53,14 @@ def gates_clause(gates: Iterable[Standing]) -> str:
     return ", ".join(told + [f"{missed} did not pass"] * bool(missed))
 
 
-def waivers_in_force(tx: Reader, model: str, now: datetime) -> list[Waiver]:
-    return [one for one in tx.find(WAIVERS, model=model) if holds(one, now)]
+def gates_count(gates: Sequence[Standing]) -> str:
+    """`3/4, 1 waived`: the same in a table's few letters."""
+    verdicts = [one.verdict for one in gates]
+    waived = verdicts.count(GateVerdict.WAIVED)
+    return f"{verdicts.count(GateVerdict.PASS)}/{len(verdicts)}" + (f", {waived} waived" if waived else "")
+
+
+def waivers_in_force(tx: Reader, model: str | None, now: datetime) -> list[Waiver]:
+    """model: None: of all."""
+    found = tx.find(WAIVERS, model=model) if model else tx.find(WAIVERS)
+    return [one for one in found if holds(one, now)]

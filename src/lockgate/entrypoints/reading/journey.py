@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from lockgate.boundary.acknowledgements import Acknowledgement, Readiness
 from lockgate.domain.findings import Finding
 from lockgate.domain.models import ModelVersion, RegisteredModel, TransitionRequest
 from lockgate.domain.rollouts import Phase, Rollout
-from lockgate.domain.runs import Run, RunStatus
-from lockgate.domain.verdicts import GateVerdict, JudgeVerdict, worst
+from lockgate.domain.runs import Run
+from lockgate.domain.verdicts import GateVerdict, worst
+from lockgate.entrypoints.reading.gates import Standing, gates_now
 from lockgate.entrypoints.reading.live import Live
+from lockgate.entrypoints.reading.tones import GATE_TONE, PHASE_TONE, RUN_TONE, Tone
 from lockgate.entrypoints.reading.words import standing
 from lockgate.ports.state import FINDINGS, ROLLOUTS, RUNS, VERSIONS, Reader
 from lockgate.stages.deliver.rollout import under_way
-
-
-class Tone(StrEnum):
-    """How a thing is meant to be looked at: `calm` needs nobody, `wait` needs time, `ask` needs a person, `bad` needs one now."""
-
-    GOOD = "good"
-    CALM = "calm"
-    WAIT = "wait"
-    ASK = "ask"
-    BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +31,13 @@ class Mark:
     link: str | None = None
 
 
-RUN_TONE = {
-    RunStatus.RUNNING: Tone.WAIT,
-    RunStatus.REGISTERED: Tone.GOOD,
-    RunStatus.REFUSED: Tone.BAD,
-    RunStatus.FAILED: Tone.BAD,
-    RunStatus.INTERRUPTED: Tone.ASK,
-}
-GATE_TONE = {
-    GateVerdict.PASS: Tone.GOOD,
-    GateVerdict.FAIL: Tone.BAD,
-    GateVerdict.INCONCLUSIVE: Tone.ASK,
-    GateVerdict.ERROR: Tone.BAD,
-    GateVerdict.WAIVED: Tone.WAIT,
-}
-PHASE_TONE = {
-    Phase.PREPARING: Tone.WAIT,
-    Phase.PREVIEW: Tone.ASK,
-    Phase.PROGRESSING: Tone.WAIT,
-    Phase.AWAITING: Tone.ASK,
-    Phase.PAUSED: Tone.ASK,
-    Phase.HOLDING: Tone.ASK,
-    Phase.PROMOTED: Tone.GOOD,
-    Phase.ABORTED: Tone.BAD,
-}
-VERDICT_TONE = {
-    JudgeVerdict.SAFE: Tone.GOOD,
-    JudgeVerdict.HARM: Tone.BAD,
-    JudgeVerdict.WAIT: Tone.WAIT,
-    JudgeVerdict.INCONCLUSIVE: Tone.ASK,
-    JudgeVerdict.WINNER: Tone.GOOD,
-    JudgeVerdict.ROUTER_FAULT: Tone.ASK,
-}
-
-
 def journey(
     tx: Reader,
     model: RegisteredModel,
     live: Live,
     requests: Sequence[TransitionRequest],
     workers: Sequence[Acknowledgement],
+    now: datetime,
 ) -> tuple[Mark, ...]:
     """requests: the model's open ones. workers: those alive."""
     runs = tx.find(RUNS, model=model.name, newest_first=True, limit=1)
@@ -89,7 +47,7 @@ def journey(
     standing = tx.get(VERSIONS, model.name, live.version) if live.version else None
     return (
         _build(runs[0] if runs else None),
-        _decide(model.name, latest, requests),
+        _decide(model.name, latest, gates_now(tx, latest, now) if latest else (), requests),
         _deliver(rollouts[0] if rollouts else None),
         _serve(standing, workers, live),
         _watch(model.name, findings[0] if findings else None),
@@ -103,14 +61,14 @@ def _build(run: Run | None) -> Mark:
     return Mark("build", says, RUN_TONE[run.status], run.finished_at or run.created_at, f"/runs/{run.id}")
 
 
-def _decide(model: str, latest: ModelVersion | None, requests: Sequence[TransitionRequest]) -> Mark:
+def _decide(model: str, latest: ModelVersion | None, gates: Sequence[Standing], requests: Sequence[TransitionRequest]) -> Mark:
     if requests:
         first = requests[0]
         many = f"{len(requests)} requests wait" if len(requests) > 1 else f"version {first.version} waits for approval"
         return Mark("decide", many, Tone.ASK, first.created_at, f"/models/{model}#requests")
     if latest is None:
         return Mark("decide", "nothing to decide", Tone.CALM)
-    verdicts = [gate.judged for gate in latest.gates]
+    verdicts = [gate.verdict for gate in gates]
     passed = f"{verdicts.count(GateVerdict.PASS)} of {len(verdicts)} gates passed" if verdicts else "no gates declared"
     if waived := verdicts.count(GateVerdict.WAIVED):
         passed += f", {waived} waived"

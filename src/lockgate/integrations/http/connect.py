@@ -18,6 +18,8 @@ from lockgate.kernel.errors import Refused, Unavailable
 
 CONNECT = 5.0  # seconds for all of the target's addresses together
 
+_HERE = "localhost"  # by RFC 6761, with all names below it
+
 Resolve = Callable[[str, int], Sequence[str]]
 
 
@@ -108,11 +110,31 @@ def _allowed(target: Target, resolver: Resolve) -> Sequence[str]:
     if not addresses:
         raise Unavailable(f"{target.shown}: the name has no address")
     if not target.named and not all(is_public(ip_address(address)) for address in addresses):
-        raise Refused(
-            f"{target.shown} leads to an address that is not public",
-            hint="If notices are to go there, name the host in the policy under `webhooks.targets`.",
-        )
+        raise not_public(target)
     return addresses
+
+
+def not_public(target: Target) -> Refused:
+    return Refused(
+        f"{target.shown} leads to an address that is not public",
+        hint="If notices are to go there, name the host in the policy under `webhooks.targets`.",
+    )
+
+
+def check_literal(target: Target) -> None:
+    """Let pass or raise. Nobody is asked for a name here: what leads into this network by itself is refused before it is kept.
+
+    Raises:
+        Refused: the host is an address that is not public, or means this machine.
+    """
+    if target.named:
+        return
+    try:
+        private = not is_public(ip_address(target.host))
+    except ValueError:
+        private = target.host == _HERE or target.host.endswith(f".{_HERE}")
+    if private:
+        raise not_public(target)
 
 
 def _first(addresses: Sequence[str], port: int) -> socket.socket:

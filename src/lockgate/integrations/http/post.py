@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from lockgate.integrations.http.connect import Deadline, Resolve, connect, resolve
+from lockgate.integrations.http.connect import Deadline, Resolve, check_literal, connect, resolve
 from lockgate.integrations.http.target import Target, parse
 from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.kernel.errors import Unavailable
@@ -26,7 +26,9 @@ class HttpPost:
         self._seconds = seconds
 
     def check(self, url: str, private: Collection[str]) -> str:
-        return parse(url, private).shown
+        target = parse(url, private)
+        check_literal(target)
+        return target.shown
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes, private: Collection[str]) -> Answer:
         """A redirect is an answer like others: nobody follows it."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import binascii
-import os
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from lockgate.integrations.local.private_file import create_private
 from lockgate.kernel.errors import Corrupt, Invalid
 
 _KIND = "ed25519:"
@@ -54,23 +53,7 @@ class LocalAuditKey:
     def _make(self) -> None:
         """Whole or not at all, on the disk, and never over a key that another process or thread made meanwhile."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.{get_ident()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Ed25519PrivateKey.generate().private_bytes_raw())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, self.path)
-        except FileExistsError:
-            pass  # another was first; its key stands
-        finally:
-            draft.unlink()
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # what it signs must not outlive it
-        finally:
-            os.close(folder)
+        create_private(self.path, Ed25519PrivateKey.generate().private_bytes_raw())
 
 
 def _public(text: str) -> Ed25519PublicKey:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.boundary.key_file import KeyFile
 from lockgate.boundary.keys import MOST_KEYS, Key, encode
+from lockgate.integrations.local.private_file import replace_private
 from lockgate.kernel.errors import Conflict
 
 
@@ -27,15 +27,4 @@ class LocalKeys:
         """On the disk when it returns: a key that was revoked does not come back with the power."""
         if len(keys) > MOST_KEYS:
             raise Conflict(f"{len(keys)} keys found, at most {MOST_KEYS} expected", hint="Share keys among callers of one kind.")
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(encode(keys))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_private(self.path, encode(keys))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.integrations.local.private_file import replace_private
 from lockgate.kernel.errors import Invalid
 from lockgate.ports.secrets import WebhookSecret
 
@@ -40,15 +41,4 @@ class LocalSecrets:
 
     def write(self, kept: Mapping[str, WebhookSecret]) -> None:
         """On the disk when it returns."""
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept)))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_private(self.path, msgspec.json.format(msgspec.json.encode(kept)))

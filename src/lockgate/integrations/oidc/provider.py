@@ -84,9 +84,9 @@ class OidcProvider:
 
     def _vouched(self, claims: Mapping[str, Any]) -> Vouched:
         file = self._file
-        verified = claims.get("email_verified", True) not in (False, "false")
+        verified = claims.get("email_verified", file.verified == "assumed") in (True, "true")
         if file.claim == "email" and not verified:
-            raise Refused("the identity provider has not verified this e-mail address", hint="Verify it there, then try again.")
+            raise _unverified(claims)
         name = claims.get(file.claim)
         if not isinstance(name, str) or not name:
             hint = "See `claim` in oidc.yaml, and what the provider tells this client."
@@ -111,6 +111,15 @@ class OidcProvider:
         except OAuth2Error as error:
             hint = "See `client_id` in oidc.yaml and secrets/oidc.secret, or try again."
             raise Refused(f"the identity provider said no: {error.error}", hint=hint) from error
+
+
+def _unverified(claims: Mapping[str, Any]) -> Refused:
+    if "email_verified" in claims:
+        return Refused("the identity provider has not verified this e-mail address", hint="Verify it there, then try again.")
+    hint = "Let it tell `email_verified`, or write `verified: assumed` into oidc.yaml if nobody can choose an address there."
+    return Refused(
+        "the identity provider does not say whether this e-mail address is verified; it counts as not verified", hint=hint
+    )
 
 
 def _groups(value: object) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from lockgate.domain.models import RequestState, TransitionRequest, Vote
-from lockgate.domain.people import Actor
+from lockgate.domain.people import Actor, folded
 from lockgate.domain.policy import Policy
 from lockgate.kernel.errors import Conflict, Refused
 from lockgate.stages.decide.entry import EntryRule, lacked_roles
 
-Names = AbstractSet[str]  # by which one person is known
+Names = AbstractSet[str]  # by which one person is known, folded
 
 
 def check_open(request: TransitionRequest, now: datetime, verb: str = "decided") -> None:
@@ -22,24 +22,31 @@ def check_open(request: TransitionRequest, now: datetime, verb: str = "decided")
         Conflict: the request is closed, or its time is over.
     """
     if request.state is not RequestState.OPEN:
-        raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be {verb}")
+        seen = f"Who said what of it: lockgate requests show {request.id}"
+        hint = seen if request.state is RequestState.APPROVED else f"{seen}. {_again(request)}"
+        raise Conflict(f"request {request.id} is {request.state.value}, it can no longer be {verb}", hint=hint)
     if has_expired(request, now):
         raise Conflict(
             f"request {request.id} expired at {request.expires_at:%Y-%m-%d %H:%M:%S} UTC, it can no longer be {verb}",
-            hint=f"Ask again: lockgate request {request.model} {request.version} --to {request.to_stage.value}",
+            hint=_again(request),
         )
+
+
+def _again(request: TransitionRequest) -> str:
+    segment = f" --segment {request.segment}" if request.segment else ""
+    return f"Ask again: lockgate request {request.model} {request.version} --to {request.to_stage.value}{segment}"
 
 
 def has_expired(request: TransitionRequest, now: datetime) -> bool:
     return request.state is RequestState.OPEN and request.expires_at is not None and request.expires_at <= now
 
 
-def check_has_not_decided(request: TransitionRequest, actor: Actor) -> None:
+def check_has_not_decided(request: TransitionRequest, actor: Actor, known_as: Names) -> None:
     """
     Raises:
         Conflict: this person's word is there already, and stands.
     """  # noqa: D212 - there is nothing else to say
-    if any(decision.by == actor.name for decision in request.decisions):
+    if any(folded(decision.by) in known_as for decision in request.decisions):
         raise Conflict(f"{actor.name} has already decided request {request.id}")
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,14 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
+class Remarks:
+    """Of one request. alone: when somebody said yes under break-glass, and why they did. closed_by: another one, by whose yes."""
+
+    alone: Mapping[datetime, str] = field(default_factory=dict)
+    closed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CardFacts:
     """gates: as they stand now. model_notes, notes: of the model and of the version; None: nobody wrote any. manifest: None where
     the store does not hold it. learned: None where no reference was kept.
@@ -62,6 +70,7 @@ class CardFacts:
     standings: Sequence[Standing] = ()
     aliases: Sequence[str] = ()
     requests: Sequence[TransitionRequest] = ()
+    remarks: Mapping[str, Remarks] = field(default_factory=dict)  # by request
     comments: Sequence[Comment] = ()
     model_notes: Notes | None = None
     notes: Notes | None = None
@@ -79,7 +88,7 @@ def card(facts: CardFacts) -> str:
         _section("Gates", _gates(facts)),
         _section("Groups", _groups(facts.gates)),
         _section("Inputs and outputs", _signature(facts.manifest)),
-        _section("Who decided", _decisions(facts.requests)),
+        _section("Who decided", _decisions(facts)),
         _section("Intended use and limits", _limits(facts)),
         _section("Comments", [f"- {_at(one.at)}, {text(one.by)}: {text(one.text)}" for one in facts.comments]),
     ]
@@ -247,16 +256,17 @@ def _tensor(tensor: Tensor) -> tuple[str, str, str]:
     return tensor.name, tensor.datatype, " × ".join("n" if size < 0 else str(size) for size in tensor.shape)
 
 
-def _decisions(requests: Sequence[TransitionRequest]) -> list[str]:
+def _decisions(facts: CardFacts) -> list[str]:
     lines = []
-    for one in requests:
+    for one in facts.requests:
+        told = facts.remarks.get(one.id, Remarks())
+        state = f"{one.state.value} with {told.closed_by}" if told.closed_by else one.state.value
         goal = f"{one.to_stage.value}, segment {one.segment}" if one.segment else one.to_stage.value
-        lines.append(
-            f"- {_at(one.created_at)}, {text(one.requester)} asked for {text(goal)}: {one.state.value}{_said(one.comment)}"
-        )
+        lines.append(f"- {_at(one.created_at)}, {text(one.requester)} asked for {text(goal)}: {state}{_said(one.comment)}")
         for decision in one.decisions:
             word = "yes" if decision.vote is Vote.APPROVE else "no"
-            lines.append(f"  - {_at(decision.at)}, {text(decision.by)}: {word}{_said(decision.comment)}")
+            alone = f", alone, under break-glass: {text(told.alone[decision.at])}" if decision.at in told.alone else ""
+            lines.append(f"  - {_at(decision.at)}, {text(decision.by)}: {word}{_said(decision.comment)}{alone}")
     return lines
 
 

@@ -153,4 +153,4 @@ class EnvironmentSpec(Spec):
             plan = replace(plan, contest=(self.contest or ContestSpec()).contest())
         if self.online is not None:
             plan = replace(plan, online=self.online.online(), judge=self.judge.online())
-        return Environment(plan, self.approvals.policy())
+        return Environment(plan, replace(self.approvals.policy(), said="approvals" in self.model_fields_set))

@@ -29,7 +29,7 @@ def policy(desk: DeskHere) -> Any:
 @router.put("/policy", response_model=Policy)
 def put(desk: DeskHere, actor: AdminNamed, body: NewPolicy) -> Any:
     """Let another policy be in force. Approvals that were given under the one before count no more."""
-    return set_policy(desk.world, body.text, actor, if_digest=body.if_digest)
+    return set_policy(desk.world, body.text, actor, if_digest=body.if_digest).record
 
 
 @router.get("/break-glass", response_model=Page[BrokenGlass])

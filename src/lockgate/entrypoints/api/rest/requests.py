@@ -10,9 +10,10 @@ from lockgate.domain.models import RequestState
 from lockgate.entrypoints.api.people import ActorNamed, DecidesNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes.basics import Page
-from lockgate.entrypoints.api.shapes.models import Approval, NewRequest, Request, Verdict
+from lockgate.entrypoints.api.shapes.models import Approval, Approvals, NewRequest, Request, RequestInFull, Verdict
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.ports.state import REQUESTS
+from lockgate.usecases.count_approvals import count_approvals
 from lockgate.usecases.decide_request import approve_request, cancel_request, reject_request
 from lockgate.usecases.find_things import request_by
 from lockgate.usecases.request_transition import request_transition
@@ -26,11 +27,14 @@ def requests(desk: DeskHere, asked: WindowAsked, model: str | None = None, state
     return page(desk, REQUESTS, asked, model=model, state=state.value if state else None)
 
 
-@router.get("/{id}", response_model=Request)
+@router.get("/{id}", response_model=RequestInFull)
 def request(desk: DeskHere, id: str) -> Any:  # noqa: A002 - the path's own word
-    """One request with its decisions."""
+    """One request with its decisions, how many yes it has, and how many it needs by whom."""
     with desk.world.state.read() as tx:
-        return request_by(tx, id)
+        found = request_by(tx, id)
+        given = count_approvals(tx, found)
+    whole = Request.model_validate(found).model_dump()
+    return RequestInFull(**whole, approvals=Approvals.model_validate(given))
 
 
 @router.post("", status_code=201, response_model=Request)

@@ -74,6 +74,20 @@ class Request(Shape):
     expires_at: datetime | None
 
 
+class Approvals(Shape):
+    """have: yes that count now. roles: groups of roles; whoever decides has one of each."""
+
+    have: int
+    need: int
+    roles: list[list[str]]
+
+
+class RequestInFull(Request):
+    """With how many yes it has and needs by the rules of now, and whose."""
+
+    approvals: Approvals
+
+
 Seen = Annotated[
     str | None,
     Field(description="Digest of the version, or a request's `binding`, as the caller saw it; 409 if it is another one now."),

@@ -50,7 +50,7 @@ def show_log(session: Session, action: str, before: int | None, limit: int, **on
             event.seq,
             event.happened.at.strftime("%Y-%m-%d %H:%M:%S"),
             event.happened.actor + ("" if event.happened.authenticated else " (unauthenticated)"),
-            event.happened.action.value,
+            event.happened.action.value + (" (break-glass)" if "break_glass" in event.happened.details else ""),
             event.happened.subject,
             event.happened.version or "",
         )
@@ -117,6 +117,10 @@ def _show(checked: Audit) -> None:
     signed = checked.signed
     if checked.broken is not None:
         click.echo(f"the audit log is broken at event {checked.broken.seq}: {checked.broken.found}")
+        click.echo(
+            f"Next: keep this database as it is and find out who could write it; go on with a backup that `lockgate audit verify "
+            f"--against FILE` finds whole. Events up to {checked.broken.seq - 1} follow on each other."
+        )
     else:
         click.echo(f"the audit log is whole: {checked.events} events. Its head is {checked.head}")
     if signed.checkpoints:
@@ -159,6 +163,9 @@ def at_time(session: Session, moment: datetime, model: str | None) -> None:
     rows = [(one.model, one.stage.value, one.version, one.actor, _second(one.since)) for one in found.stages]
     aliases = [(one.model, one.alias, one.version, one.actor, _second(one.since)) for one in found.aliases]
     asked = [(one.request, one.model, one.version, one.to, one.requester, _second(one.since)) for one in found.requests]
+
+    if moment > session.world.clock.now():
+        click.echo(f"note: {moment.isoformat()} is in the future: this is how things stand now", err=True)
 
     def show() -> None:
         columns = ("model", "stage", "version", "moved by", "since (UTC)")

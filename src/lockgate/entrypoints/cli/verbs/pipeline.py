@@ -128,12 +128,29 @@ def _show_end(session: Session, done: Run) -> None:
         if done.dirty:
             click.echo("It was built from uncommitted changes, so it may not enter Production: commit them and run again.")
         else:
-            click.echo(f"Next: lockgate request {done.model} {done.version} --to Production")
+            click.echo(_next_of(session, done))
         return
     for step in done.steps:
         if step.status is StepStatus.FAILED and step.log:
             _show_log(session.home.folder / step.log)
     click.echo(f"\n{done.id} is {done.status.value}: {done.error or 'it has not ended'}", err=True)
+    said_no = next((gate for gate in done.gates if gate.verdict is not GateVerdict.PASS and gate.waived is None), None)
+    waive = (
+        f", or, where the policy lets you: lockgate waive {done.model} {said_no.gate} --why REASON --for 7d" if said_no else ""
+    )
+    click.echo(f"Next: lockgate runs show {done.id}{waive}", err=True)
+
+
+def _next_of(session: Session, done: Run) -> str:
+    """Where the policy lets a new version go."""
+    from lockgate.domain.models import Stage
+    from lockgate.usecases.find_rule import goal_from
+
+    with session.world.state.read() as tx:
+        goal = goal_from(tx, Stage.NONE)
+    if goal is None:
+        return "Next: lockgate policy show. It has no move out of None for the version."
+    return f"Next: lockgate request {done.model} {done.version} --to {goal.value}"
 
 
 def _show_gate(gate: GateResult) -> None:

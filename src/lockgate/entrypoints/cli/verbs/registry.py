@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from lockgate.domain.access import Scope
-from lockgate.domain.models import CHAMPION, ModelVersion, RequestState, Stage, TransitionRequest
-from lockgate.domain.verdicts import GateVerdict
+from lockgate.domain.models import CHAMPION, RequestState, Stage, TransitionRequest
 from lockgate.entrypoints.cli.session import Session, ago, line_of, segment_option, verb
 from lockgate.ports.state import ALIASES, MODELS, REQUESTS, VERSIONS
 
@@ -32,6 +31,7 @@ def models(session: Session) -> None:
 @click.argument("model")
 def versions(session: Session, model: str) -> None:
     """List the versions of MODEL with their stages, metrics and gates."""
+    from lockgate.entrypoints.reading.gates import gates_count, gates_now
     from lockgate.entrypoints.reading.learning import checkpoint_clause
     from lockgate.entrypoints.reading.staged import staged_clause, staged_in
     from lockgate.usecases.find_champions import segment_champions
@@ -44,6 +44,7 @@ def versions(session: Session, model: str) -> None:
         staged = staged_in(tx, model)
         requests = {one.version: one for one in tx.find(REQUESTS, model=model, state="open")}
         segments = segment_champions(tx, model)
+        passed = {one.version: gates_count(gates_now(tx, one, now)) for one in found}
     online = any(one.learned for one in found)
     rows = [
         (
@@ -51,7 +52,7 @@ def versions(session: Session, model: str) -> None:
             ", ".join([one.stage.value, *(f"champion of {name}" for name, number in segments.items() if number == one.version)]),
             f"→ {_goal(requests[one.version])} ({requests[one.version].id})" if one.version in requests else "",
             line_of(one.metrics),
-            _gates_passed(one),
+            passed[one.version],
             one.author,
             ago((now - one.created_at).total_seconds()),
             *([checkpoint_clause(one)] if online else []),
@@ -77,13 +78,6 @@ def versions(session: Session, model: str) -> None:
     session.answer(found, show)
 
 
-def _gates_passed(version: ModelVersion) -> str:
-    """`3/4, 1 waived`: as it was registered."""
-    judged = [gate.judged for gate in version.gates]
-    waived = judged.count(GateVerdict.WAIVED)
-    return f"{judged.count(GateVerdict.PASS)}/{len(judged)}" + (f", {waived} waived" if waived else "")
-
-
 @verb()
 @click.argument("model")
 @click.argument("version", type=int)
@@ -92,13 +86,18 @@ def _gates_passed(version: ModelVersion) -> str:
 @click.option("--comment", default="")
 def request(session: Session, model: str, version: int, to_stage: str, segment: str | None, comment: str) -> None:
     """Ask for VERSION of MODEL to be moved to a stage."""
+    from lockgate.entrypoints.reading.approvals import next_clause
+    from lockgate.usecases.count_approvals import count_approvals
     from lockgate.usecases.request_transition import request_transition
 
     made = request_transition(session.world, model, version, Stage(to_stage), session.actor, comment, segment or "")
 
+    with session.world.state.read() as tx:
+        given = count_approvals(tx, made)
+
     def show() -> None:
         click.echo(f"{made.id}: {model} {version} → {_goal(made)}, waiting for approval")
-        click.echo(f"Next: lockgate approve {made.id}")
+        click.echo(next_clause(made.id, made.requester, given))
 
     session.answer(made, show)
 
@@ -111,12 +110,18 @@ def approve(session: Session, request_id: str, comment: str) -> None:
     from lockgate.usecases.decide_request import approve_request
 
     made = approve_request(session.world, request_id, session.actor, comment)
-    session.answer(made, lambda: _show_decided(made))
+    session.answer(made, lambda: _show_decided(session, made))
 
 
-def _show_decided(made: TransitionRequest) -> None:
+def _show_decided(session: Session, made: TransitionRequest) -> None:
     if made.state is RequestState.OPEN:
-        click.echo(f"{made.id} has your word and needs that of further people")
+        from lockgate.entrypoints.reading.approvals import missing_clause
+        from lockgate.usecases.count_approvals import count_approvals
+
+        with session.world.state.read() as tx:
+            given = count_approvals(tx, made)
+        click.echo(f"{made.id} has your word and needs that of {missing_clause(given)}")
+        click.echo(f"Next: lockgate requests show {made.id}")
         return
     click.echo(f"{made.id} is {made.state.value}")
     if made.state is RequestState.APPROVED:
@@ -135,7 +140,7 @@ def reject(session: Session, request_id: str, comment: str) -> None:
     from lockgate.usecases.decide_request import reject_request
 
     made = reject_request(session.world, request_id, session.actor, comment)
-    session.answer(made, lambda: _show_decided(made))
+    session.answer(made, lambda: _show_decided(session, made))
 
 
 @verb()

@@ -102,6 +102,7 @@ def _tls(given: Mapping[str, Any]) -> Tls | None:
 @verb()
 def status(session: Session) -> None:
     """Say what is live, with whom, since when."""
+    from lockgate.entrypoints.cli.verbs.requests import waiting_line
     from lockgate.entrypoints.reading.learning import champion_clause
     from lockgate.entrypoints.reading.live import answering_clause, held_clause, live_models, trial_clause, waiting_requests
     from lockgate.entrypoints.reading.segments import segment_clause
@@ -115,6 +116,7 @@ def status(session: Session) -> None:
         told = live_models(tx, [model.name for model in tx.find(MODELS)])
         learning = {name: said for name, one in told.items() if (said := champion_clause(tx, name, one.version))}
         waiting = waiting_requests(tx)
+        asked = [waiting_line(tx, request) for request in waiting]
         workers = live_workers(tx, now)
         revision = route_table(tx).revision
     up_to_date = sum(one.revision >= revision for one in workers)
@@ -128,7 +130,7 @@ def status(session: Session) -> None:
                 one.by or "–",
                 one.staging or "–",
                 ", ".join(said for said in (trial_clause(one), held_clause(one)) if said),
-                ", ".join(request.id for request in waiting if request.model == one.model),
+                ", ".join(said for request, said in zip(waiting, asked, strict=True) if request.model == one.model),
             )
             for one in told.values()
         ]

@@ -134,7 +134,9 @@ def _lifetime(text: str) -> timedelta:
 
     try:
         return timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError) as error:
+    except OverflowError:
+        raise click.BadParameter(f"{text!r} found, at most 366d expected", param_hint="--expires") from None
+    except ValueError as error:
         raise click.BadParameter(f"{text!r} found, {error}", param_hint="--expires") from None
 
 

@@ -26,8 +26,7 @@ def waive(session: Session, model: str, gate: str, why: str, length: str, rule: 
     """
     from lockgate.usecases.waive_gate import grant_waiver
 
-    until = session.world.clock.now() + timedelta(seconds=_seconds(length))
-    made = grant_waiver(session.world, session.actor, model, gate, why=why, until=until, rule=rule, version=number or 0)
+    made = grant_waiver(session.world, session.actor, model, gate, why=why, until=_length(length), rule=rule, version=number or 0)
 
     def show() -> None:
         click.echo(f"{made.id}: {_what(made)} of {model} is waived until {_moment(made.until)}")
@@ -36,11 +35,13 @@ def waive(session: Session, model: str, gate: str, why: str, length: str, rule: 
     session.answer(made, show)
 
 
-def _seconds(text: str) -> float:
+def _length(text: str) -> timedelta:
     from lockgate.kernel.quantities import parse_duration
 
     try:
-        return parse_duration(text)
+        return timedelta(seconds=parse_duration(text))
+    except OverflowError:
+        raise click.BadParameter(f"{text!r} found, which is longer than any policy allows", param_hint="--for") from None
     except ValueError as error:
         raise click.BadParameter(f"{text!r} found, {error}", param_hint="--for") from None
 

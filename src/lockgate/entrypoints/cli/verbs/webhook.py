@@ -10,7 +10,7 @@ import click
 
 from lockgate.domain.access import Scope
 from lockgate.domain.notices import Channel, Delivery, DeliveryState, Webhook, WebhookState
-from lockgate.entrypoints.cli import Sentences
+from lockgate.entrypoints.cli import DONE, FAILED, Sentences
 from lockgate.entrypoints.cli.session import Session, ago, verb
 
 STATES = click.Choice([state.value for state in DeliveryState])
@@ -42,8 +42,24 @@ def add(session: Session, events: tuple[str, ...], model: str, description: str,
     channel, address = _address(addresses)
     wanted = WantedWebhook(channel, _given(address), events, model, description, authorization=_given(authorization))
     made = add_webhook(session.world, open_notices(session.home), session.actor, wanted)
+    _warn(session, made.webhook)
     answer = {**_told(made.webhook), "key": made.key}
     session.answer(answer, lambda: _show_made(made.webhook, made.key))
+
+
+def _warn(session: Session, made: Webhook) -> None:
+    """What may be meant so, and keeps it silent as it is."""
+    from lockgate.ports.state import MODELS
+    from lockgate.wiring.notices import mail_settings
+
+    with session.world.state.read() as tx:
+        unknown = made.model and tx.get(MODELS, made.model) is None
+    if unknown:
+        click.echo(f"note: there is no model {made.model!r} yet; nothing is told before there is (lockgate models)", err=True)
+    settings = mail_settings(session.home)
+    if made.channel is Channel.EMAIL and not settings.is_file():
+        told = "no mail is sent before it says by which server: see docs/reference/webhooks.md"
+        click.echo(f"note: there is no {settings}; {told}", err=True)
 
 
 def _show_made(made: Webhook, key: str) -> None:
@@ -111,13 +127,17 @@ def list_webhooks(session: Session) -> None:
 
 @verb("test", scope=Scope.ADMIN)
 @click.argument("webhook_id", metavar="WEBHOOK")
-def trial(session: Session, webhook_id: str) -> None:
-    """Send a trial notice now and show what the receiver says."""
+def trial(session: Session, webhook_id: str) -> int:
+    """Send a trial notice now and show what the receiver says. Exit code 1 where it does not take it."""
     from lockgate.usecases.try_webhook import try_webhook
     from lockgate.wiring.notices import open_notices
 
     tried = try_webhook(session.world, open_notices(session.home), session.actor, webhook_id)
     session.answer(tried, lambda: click.echo(f"{tried.status} {tried.body}".strip()))
+    if tried.taken:
+        return DONE
+    click.echo(f"the receiver did not take it: {tried.status} found, 200 to 299 expected", err=True)
+    return FAILED
 
 
 @verb()

@@ -16,9 +16,9 @@ from lockgate.entrypoints.reading.beside import Line, pair_lines, side
 from lockgate.entrypoints.reading.contestants import goal_clause, shares_over_time
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.held import Held, held_after
-from lockgate.entrypoints.reading.journey import PHASE_TONE, VERDICT_TONE
 from lockgate.entrypoints.reading.latency import latencies
 from lockgate.entrypoints.reading.progress import Progress
+from lockgate.entrypoints.reading.tones import PHASE_TONE, VERDICT_TONE
 from lockgate.entrypoints.reading.words import alpha_clause, approve_command, place, status_line
 from lockgate.entrypoints.ui.pictures import flight, spread
 from lockgate.entrypoints.ui.render import render

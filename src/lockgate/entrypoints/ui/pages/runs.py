@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from lockgate.domain.runs import Run, RunStatus, StepStatus
+from lockgate.domain.runs import Run, RunStatus
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.files import log_tail
 from lockgate.entrypoints.reading.gates import gates_then
-from lockgate.entrypoints.reading.journey import RUN_TONE, Tone
+from lockgate.entrypoints.reading.tones import RUN_TONE, STEP_TONE
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import NotFound
 from lockgate.ports.state import MODELS, RUNS
@@ -19,14 +19,6 @@ from lockgate.usecases.find_things import run_by
 
 PER_PAGE = 50
 _TAIL = 8 * 1024  # bytes of each log that a page shows
-STEP_TONE = {
-    StepStatus.PENDING: Tone.CALM,
-    StepStatus.RUNNING: Tone.WAIT,
-    StepStatus.DONE: Tone.GOOD,
-    StepStatus.REUSED: Tone.CALM,
-    StepStatus.FAILED: Tone.BAD,
-    StepStatus.SKIPPED: Tone.CALM,
-}
 
 router = APIRouter(include_in_schema=False)
 

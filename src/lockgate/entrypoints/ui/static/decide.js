@@ -3,6 +3,16 @@
 
 (() => {
   const KEY = "lockgate-actor"; // as lockgate.js keeps it
+  const SAID = "lockgate-said"; // what became of an answer, for the page that is read anew
+
+  const said = sessionStorage.getItem(SAID);
+  if (said) {
+    sessionStorage.removeItem(SAID);
+    const place = document.querySelector("[data-outcome]");
+    place.hidden = false;
+    place.textContent = said;
+    place.focus(); // it was on a button that is gone
+  }
 
   const field = document.querySelector("[data-actor]");
   if (field) {
@@ -46,11 +56,8 @@
     try {
       const json = { comment: form.elements.comment?.value ?? "", ...(act === "approve" ? { if_digest: form.dataset.binding } : {}) };
       const request = await send(form, `/api/v1/requests/${encodeURIComponent(form.dataset.request)}/${act}`, json);
-      say(form, outcome(act, request), "", false);
-      form.querySelector(".acts").hidden = true;
-      const place = form.querySelector(".answer"); // the focus was on a button that is gone
-      place.tabIndex = -1;
-      place.focus();
+      sessionStorage.setItem(SAID, `${form.dataset.name}: ${outcome(act, request)}`);
+      location.reload(); // what is shown shall be true: the count, the list, the number in the navigation
     } catch (error) {
       say(form, error.message, error.hint, true);
       if (document.activeElement === document.body) button.focus();
@@ -79,7 +86,7 @@
     if (button) decide(button.form, button.dataset.act, button);
   });
   document.addEventListener("submit", (event) => {
-    const form = event.target.closest(".decide, .ask");
+    const form = event.target.closest(".decide, .asking");
     if (!form) return;
     event.preventDefault();
     if (!form.matches(".decide")) submit(form);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from lockgate.domain.events import Action, Event, Happened
 from lockgate.domain.holds import HoldEnd
@@ -10,6 +12,8 @@ from lockgate.kernel.digest import canonical_json
 from lockgate.kernel.quantities import format_share
 
 LONGEST = 300  # characters of what people or programs said
+_PAGES = {"run": "runs", "rollout": "rollouts"}  # by what a subject that is an id begins with
+_ID = re.compile(r"(run|rollout)-[0-9a-z][0-9a-z-]*", re.ASCII)
 
 
 def body_of(event: Event) -> bytes:
@@ -36,15 +40,16 @@ def message_of(event: Event) -> str:
 
 
 def page_of(event: Event) -> str:
-    """The path of the page that shows what it happened to."""
+    """The path of the page that shows what it happened to. Nothing that people chose stands in it as it is: a user, too, is a
+    subject, and may be called `run-x|Your account> <!channel>`.
+    """
     said = event.happened
-    if said.subject.startswith("run-"):
-        return f"/runs/{said.subject}"
-    if said.subject.startswith("rollout-"):
-        return f"/rollouts/{said.subject}"
-    if said.model and said.version:
-        return f"/models/{said.model}/versions/{said.version}"
-    return f"/models/{said.model}" if said.model else "/audit"
+    if not said.model:
+        return "/audit"
+    if (found := _ID.fullmatch(said.subject)) is not None:
+        return f"/{_PAGES[found[1]]}/{said.subject}"
+    model = f"/models/{quote(said.model, safe='')}"
+    return f"{model}/versions/{said.version}" if said.version else model
 
 
 def _thing(said: Happened) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from lockgate.domain.models import RegisteredModel, Stage
-from lockgate.entrypoints.api.mlflow.callers import Administrator, Viewer, Writer
+from lockgate.entrypoints.api.mlflow.callers import Viewer, Writer
 from lockgate.entrypoints.api.mlflow.failures import AlreadyExists
 from lockgate.entrypoints.api.mlflow.filters import ordered, parse_filter
 from lockgate.entrypoints.api.mlflow.pages import page
@@ -88,7 +88,8 @@ def update(desk: DeskHere, actor: Writer, sent: asked.DescribingSent) -> Any:
 
 
 @router.post("/registered-models/rename")
-def rename(_actor: Administrator, sent: asked.RenamingSent) -> Any:
+def rename(_actor: Writer, sent: asked.RenamingSent) -> Any:
+    """Refused to all, so nobody is sent for another token first."""
     raise Refused(
         f"{sent.name} cannot be renamed: packages, routes and the audit log know it by this name",
         hint="Take another name in lockgate.yaml and run `lockgate run`: that is another model",
@@ -96,7 +97,8 @@ def rename(_actor: Administrator, sent: asked.RenamingSent) -> Any:
 
 
 @router.delete("/registered-models/delete")
-def delete(_actor: Administrator, sent: asked.OfModelSent) -> Any:
+def delete(_actor: Writer, sent: asked.OfModelSent) -> Any:
+    """Refused to all, so nobody is sent for another token first."""
     raise Refused(
         f"{sent.name} cannot be deleted: its name and its numbers are never used again",
         hint="Delete those of its versions that stand nowhere, or archive them",

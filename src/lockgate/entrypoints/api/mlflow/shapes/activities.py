@@ -12,7 +12,7 @@ from lockgate.entrypoints.api.mlflow.shapes.moments import milliseconds
 from lockgate.kernel.errors import LockgateError
 from lockgate.ports.state import Reader
 from lockgate.stages.decide.approvals import check_has_not_decided
-from lockgate.usecases.find_rule import check_person, rule_for
+from lockgate.usecases.find_rule import check_person, known_as, rule_for
 
 _APPLIED, _REQUESTED, _CANCELLED = "APPLIED_TRANSITION", "REQUESTED_TRANSITION", "CANCELLED_REQUEST"
 _APPROVED, _REJECTED, _SYSTEM, _COMMENT = "APPROVED_REQUEST", "REJECTED_REQUEST", "SYSTEM_TRANSITION", "NEW_COMMENT"
@@ -122,7 +122,7 @@ def request_actions(tx: Reader, request: TransitionRequest, version: ModelVersio
     """What the rules leave to the viewer. Whether the way is open as well (gates, other rollouts) the answer to the call says."""
     own = ["CANCEL_TRANSITION_REQUEST"] if request.requester == viewer.name else []
     try:
-        check_has_not_decided(request, viewer)
+        check_has_not_decided(request, viewer, known_as(tx, viewer))
         rule = rule_for(tx, request.model, request.to_stage)
         check_person(tx, rule, version, request.requester, viewer, f"request {request.id}")
     except LockgateError:
