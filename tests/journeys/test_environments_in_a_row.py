@@ -70,11 +70,13 @@ class Site:
     sequence: int = 0
     need: int = 1  # approvals of a request into Staging
     lost: frozenset[int] = frozenset()  # versions that the worker cannot load
+    own: dict[str, Deployment] = field(default_factory=dict)  # environment → its own word on whose go it needs
 
     @property
     def project(self) -> ProjectRecord:
-        production = Environment(self.plan, ApprovalPolicy(excluded=()), after=self.after)
-        staging = Environment(approvals=ApprovalPolicy(self.need, ()))
+        nobody = ApprovalPolicy(excluded=())
+        production = Environment(self.plan, nobody, after=self.after, deployment=self.own.get("production"))
+        staging = Environment(approvals=ApprovalPolicy(self.need, ()), deployment=self.own.get("staging"))
         return ProjectRecord("m", "/p", self.deployment, {"production": production, "staging": staging})
 
     def register(self, *, dirty: bool = False) -> ModelVersion:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from lockgate.boundary.routes import OnFailure, Segmentation
+from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.rollouts import Plan
 
 
@@ -76,11 +77,14 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
+    """deployment: by whose go versions come in; None: as the project says of all."""
+
     plan: Plan = field(default_factory=Plan)
     approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     answers: Answers = field(default_factory=Answers)
     champions: Champions | None = None
     after: After | None = None
+    deployment: Deployment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +100,14 @@ class ProjectRecord:
     environments: dict[str, Environment] = field(default_factory=dict)
     watch: dict[str, Any] = field(default_factory=dict)
     gates: str = ""
+
+    def is_automatic(self, environment: str) -> bool:
+        """Whether versions come into the environment by the evidence's go."""
+        own = self.environments.get(environment, Environment()).deployment
+        return (self.deployment if own is None else own) is Deployment.AUTOMATIC
+
+    @property
+    def first(self) -> str:
+        """The environment that a version comes into first, where they stand in a row."""
+        after = self.environments.get(PRODUCTION, Environment()).after
+        return after.environment if after else PRODUCTION

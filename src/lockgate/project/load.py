@@ -16,6 +16,7 @@ from lockgate.project.document import Document, read_document, spell
 from lockgate.project.faults import read_spec, suggestion
 from lockgate.stages.build.spec import BuildSpec, ContractSpec
 from lockgate.stages.decide.spec import GatesSpec
+from lockgate.stages.deliver.environment_spec import deployment_named
 from lockgate.stages.deliver.spec import DeliverySpec
 from lockgate.stages.watch.spec import WatchSpec
 
@@ -55,19 +56,12 @@ class Project:
         )
 
 
-def _deployment(value: Any) -> Deployment:
-    known = [one.value for one in Deployment]
-    if value not in known:
-        raise ValueError(f"{' or '.join(known)} expected")
-    return Deployment(value)
-
-
 class ProjectFile(BuildSpec):
     """All keys of the project file: what is built, and the specs of the other stages."""
 
     gates: GatesSpec = GatesSpec()
     environments: DeliverySpec = DeliverySpec()
-    deployment: Annotated[Deployment, BeforeValidator(_deployment)] = Deployment.MANUAL
+    deployment: Annotated[Deployment, BeforeValidator(deployment_named)] = Deployment.MANUAL
     watch: WatchSpec = WatchSpec()
 
 

@@ -11,7 +11,7 @@ from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RegisteredModel
 from lockgate.domain.people import Actor
-from lockgate.domain.projects import Deployment, ProjectRecord
+from lockgate.domain.projects import Deployment, Environment, ProjectRecord
 from lockgate.domain.runs import Run, RunStatus
 from lockgate.kernel.errors import Refused
 from lockgate.ports.state import MODELS, PROJECTS, RUNS, VERSIONS, WAIVERS, Reader, Writer
@@ -63,7 +63,7 @@ def register_version(
         tx.record(
             Happened(Action.VERSION_REGISTERED, actor.name, actor.authenticated, now, subject, run.model, number, dict(details))
         )
-        if project.deployment is Deployment.AUTOMATIC:
+        if project.is_automatic(project.first):
             send_on_its_way(tx, version, now)
         return version
 
@@ -90,6 +90,10 @@ def remember_project(tx: Writer, project: ProjectRecord, actor: Actor, now: date
     if before is None or before.deployment is not project.deployment:
         deployed = before.deployment.value if before else None
         tx.record(_set(Action.DEPLOYMENT_SET, project, actor, now, deployed, project.deployment.value))
+    for name, environment in project.environments.items():
+        own, own_before = environment.deployment, before.environments.get(name, Environment()).deployment if before else None
+        if own is not own_before:
+            tx.record(_set(Action.DEPLOYMENT_SET, project, actor, now, _said(own_before), _said(own), environment=name))
     for action, was, said in (
         (Action.ANSWERS_SET, earlier.answers, now_said.answers),
         (Action.CHAMPIONS_SET, earlier.champions, now_said.champions),
@@ -99,6 +103,12 @@ def remember_project(tx: Writer, project: ProjectRecord, actor: Actor, now: date
             publish_routes(tx, project.model)
 
 
-def _set(action: Action, project: ProjectRecord, actor: Actor, now: datetime, before: object, after: object) -> Happened:
-    details = {"from": before, "to": after}
+def _said(deployment: Deployment | None) -> str | None:
+    return deployment.value if deployment else None
+
+
+def _set(
+    action: Action, project: ProjectRecord, actor: Actor, now: datetime, before: object, after: object, **more: object
+) -> Happened:
+    details = {"from": before, "to": after, **more}
     return Happened(action, actor.name, actor.authenticated, now, project.model, project.model, details=details)

@@ -16,7 +16,7 @@ from lockgate.domain.environments import PRODUCTION, STAGE_OF
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion, RequestState, Stage, TransitionRequest, Vote
 from lockgate.domain.people import POLICY
-from lockgate.domain.projects import After, Deployment, ProjectRecord
+from lockgate.domain.projects import After, ProjectRecord
 from lockgate.domain.rollouts import Rollout
 from lockgate.kernel.errors import Invalid, LockgateError, NotFound, Refused
 from lockgate.ports.state import PROJECTS, REQUESTS, ROLLOUTS, Reader, Writer
@@ -64,7 +64,7 @@ def send_on_its_way(tx: Writer, version: ModelVersion, now: datetime) -> None:
 
 
 def send_on(world: World) -> bool:
-    """One step of every model whose environments stand in a row and whose deployment is automatic. True if one was taken."""
+    """One step of every model whose environments stand in a row and are entered by the evidence's go. True if one was taken."""
     with world.state.read() as tx:
         now = world.clock.now()
         due = [project.model for project in tx.find(PROJECTS) if _due(tx, project, now)]
@@ -116,8 +116,10 @@ def _leave_to_a_person(world: World, model: str, error: LockgateError) -> bool:
 
 
 def _in_a_row(project: ProjectRecord) -> After | None:
+    """None too where people say go at every one of them."""
     environment = project.environments.get(PRODUCTION)
-    return environment.after if environment and project.deployment is Deployment.AUTOMATIC else None
+    after = environment.after if environment else None
+    return after if after and (project.is_automatic(after.environment) or project.is_automatic(PRODUCTION)) else None
 
 
 # On to Production
@@ -133,8 +135,8 @@ class _Onward:
 
 
 def _onward(tx: Reader, model: str, after: After, now: datetime) -> _Onward | None:
-    """None while there is none, or something must be waited for: its time, a worker, a Production that is busy."""
-    found = _had_its_time(tx, model, after, now)
+    """None while there is none, or something must be waited for: its time, a worker, a Production that is busy, a person."""
+    found = _had_its_time(tx, model, after, now) if _is_automatic(tx, model, PRODUCTION) else None
     if found is None:
         return None
     version, came = found
@@ -162,10 +164,13 @@ def _had_its_time(tx: Reader, model: str, after: After, now: datetime) -> tuple[
 def _on_its_way(tx: Reader, version: ModelVersion, after: After) -> Rollout | None:
     """The rollout by which the policy brought the version there, while it has not been decided whether it goes on.
 
-    What people brought there is theirs; what was asked for already, whatever became of it, and what was withheld stays so.
+    What people brought there is theirs, unless only they may; what was asked for already, whatever became of it, and what was
+    withheld stays so.
     """
     came = brought_in(tx, version, after.environment)
-    if came is None or came.ended_at is None or version.dirty or not _by_the_policy(tx, came):
+    if came is None or came.ended_at is None or version.dirty:
+        return None
+    if _is_automatic(tx, version.model, after.environment) and not _by_the_policy(tx, came):
         return None
     champion = standing_in(tx, version.model, PRODUCTION)
     if champion is not None and champion.version > version.version:
@@ -177,6 +182,11 @@ def _on_its_way(tx: Reader, version: ModelVersion, after: After) -> Rollout | No
     told = tx.events(subject=f"{version.model}/{version.version}", newest_first=True)
     withheld_before = any(one.happened.action is Action.POLICY_WITHHELD and one.happened.at >= since for one in told)
     return None if withheld_before else came
+
+
+def _is_automatic(tx: Reader, model: str, environment: str) -> bool:
+    project = tx.get(PROJECTS, model)
+    return project is not None and project.is_automatic(environment)
 
 
 def _by_the_policy(tx: Reader, came: Rollout) -> bool:
@@ -244,8 +254,7 @@ def _withhold(tx: Writer, version: ModelVersion, why: str, now: datetime, to_sta
 
 def _next(tx: Reader, model: str, after: After, now: datetime) -> TransitionRequest | None:
     """The policy's request that can be carried out now."""
-    standing = standing_in(tx, model, after.environment)
-    if standing is not None and _on_its_way(tx, standing, after) is not None:
+    if _is_taken(tx, model, after, now):
         return None
     plan = environment_of(tx, model, after.environment).plan
     if in_the_way(tx, model, after.environment, plan) is not None:
@@ -258,6 +267,15 @@ def _next(tx: Reader, model: str, after: After, now: datetime) -> TransitionRequ
         if version.stage is not Stage.NONE or left_to_people(tx, version, request.to_stage, now) is None:
             return request
     return None
+
+
+def _is_taken(tx: Reader, model: str, after: After, now: datetime) -> bool:
+    """By a version that is to go on from there; one that waits for a person's go has had its chance when its time is over."""
+    standing = standing_in(tx, model, after.environment)
+    came = _on_its_way(tx, standing, after) if standing else None
+    if came is None or came.ended_at is None:
+        return False
+    return _is_automatic(tx, model, PRODUCTION) or now < possible_at(after, came.ended_at)
 
 
 def _enter(tx: Writer, model: str, after: After, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationInfo, model_validator
 
-from lockgate.domain.projects import ApprovalPolicy, Environment
+from lockgate.domain.projects import ApprovalPolicy, Deployment, Environment
 from lockgate.domain.rollouts import Plan, Strategy
 from lockgate.kernel.quantities import format_duration, format_share
 from lockgate.stages.deliver.contest_spec import ContestSpec, check_contest
@@ -28,6 +28,16 @@ def _strategy(value: Any) -> Strategy:
     if value not in known:
         raise ValueError(f"{', '.join(known[:-1])} or {known[-1]} expected")
     return Strategy(value)
+
+
+def deployment_named(value: Any) -> Deployment:
+    """Raises:
+    ValueError: there is none of that name.
+    """
+    known = [one.value for one in Deployment]
+    if value not in known:
+        raise ValueError(f"{' or '.join(known)} expected")
+    return Deployment(value)
 
 
 def _step(value: Any, info: ValidationInfo) -> Any:
@@ -81,6 +91,7 @@ class EnvironmentSpec(Spec):
     unit: Annotated[str, AfterValidator(checked_unit)] = "request"
     judge: JudgeSpec = JudgeSpec()
     approvals: ApprovalsSpec = ApprovalsSpec()
+    deployment: Annotated[Deployment, BeforeValidator(deployment_named)] | None = None
 
     @model_validator(mode="after")
     def _steps_belong_to_a_canary(self) -> Self:
@@ -153,4 +164,5 @@ class EnvironmentSpec(Spec):
             plan = replace(plan, contest=(self.contest or ContestSpec()).contest())
         if self.online is not None:
             plan = replace(plan, online=self.online.online(), judge=self.judge.online())
-        return Environment(plan, replace(self.approvals.policy(), said="approvals" in self.model_fields_set))
+        approvals = replace(self.approvals.policy(), said="approvals" in self.model_fields_set)
+        return Environment(plan, approvals, deployment=self.deployment)
