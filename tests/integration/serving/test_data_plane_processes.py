@@ -97,8 +97,8 @@ def test_new_connections_wait_while_a_killed_worker_is_replaced(new_plane: NewPl
 
 def test_two_workers_share_the_port_and_one_may_die(new_plane: NewPlane, own_control: ControlPlane) -> None:
     plane = started(new_plane, own_control, "--workers", "2")
-    wait_for(lambda: own_control.applied(own_control.table.revision, workers=2), "both workers are ready")
-    wait_for(lambda: plane.serving == 2, "both serve")
+    wait_for(lambda: own_control.applied(own_control.table.revision, workers=2), "both workers know the routes")
+    wait_for(lambda: plane.serving == 2 and own_control.able(2), "both serve", 60)
     plane.kill_worker(0)
     statuses = {plane.infer(columns((1.0, "AA"))).status for _ in range(50)}
     assert statuses == {200}

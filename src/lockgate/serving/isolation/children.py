@@ -115,7 +115,8 @@ class Child:
         assert self._process.stdin is not None  # noqa: S101 - it was started so
         self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), _FAREWELL)
+            async with asyncio.timeout(_FAREWELL):
+                await self._process.wait()
         except TimeoutError:
             pass
         finally:

@@ -206,7 +206,8 @@ class Shop:
             return
         self._freed.clear()
         try:
-            await asyncio.wait_for(self._freed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._freed.wait()
         except TimeoutError:
             return
 

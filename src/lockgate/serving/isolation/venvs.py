@@ -100,7 +100,8 @@ class Venvs:
             *argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, env=self._environment, start_new_session=True
         )
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), _LONGEST_BUILD)
+            async with asyncio.timeout(_LONGEST_BUILD):
+                output, _ = await process.communicate()
         except TimeoutError:
             raise Unavailable(f"pip did not finish within {_LONGEST_BUILD:g} s") from None
         finally:
