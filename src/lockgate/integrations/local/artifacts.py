@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from lockgate.integrations.local.durable import flush_folder
 from lockgate.kernel.digest import PREFIX, digest_bytes, digest_file, digits
 from lockgate.kernel.errors import Corrupt, NotFound, Unavailable
 
@@ -94,16 +95,7 @@ def _finish(file: IO[bytes], path: Path) -> None:
     os.fsync(file.fileno())
     path.parent.mkdir(exist_ok=True)
     Path(file.name).replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """So that the name, too, outlives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)
 
 
 @contextmanager

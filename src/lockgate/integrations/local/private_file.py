@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 
+from lockgate.integrations.local.durable import flush_folder
+
 
 def replace_private(path: Path, content: bytes) -> None:
     """In place of what is there."""
@@ -37,13 +39,4 @@ def _draft(path: Path, content: bytes) -> Iterator[Path]:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """So that the name, too, outlives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(path.parent)
