@@ -6,7 +6,10 @@ import subprocess
 
 SETS = {
     "demo": ["ml", "demo"],
-    "dev": ["ml", "demo", "dev", "postgres", "skops", "xgboost", "lightgbm", "river", "mlflow", "arrow", "grpc", "otel", "oidc"],
+    "dev": [
+        *("ml", "demo", "dev", "postgres", "skops", "xgboost", "lightgbm", "river", "mlflow", "arrow", "grpc", "otel", "oidc"),
+        "audit",
+    ],
 }
 
 

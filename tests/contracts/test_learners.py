@@ -18,10 +18,10 @@ from lockgate.boundary.objects.writing import encode
 from lockgate.boundary.river import Options
 from lockgate.integrations.river.learner import RiverLearner, RiverLearners
 from lockgate.kernel.errors import Invalid, MissingExtra
-from lockgate.serving.runtimes.frames import feeds_of
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.river import RiverModel, restore
-from lockgate.serving.runtimes.scores import Scorer
+from lockgate.runtimes.frames import feeds_of
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.river import RiverModel, restore
+from lockgate.runtimes.scores import Scorer
 from lockgate.testing.checks.learners import LEARNER_CHECKS, Lessons
 from lockgate.testing.learners import FILE, RUNTIME, MemoryLearners, weights
 from lockgate.wiring.learners import LEARNERS

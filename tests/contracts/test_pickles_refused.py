@@ -18,8 +18,8 @@ import pytest
 
 from lockgate.boundary.pickles import refuse_pickle
 from lockgate.kernel.errors import LockgateError, Refused
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import RUNTIMES, load_model
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import RUNTIMES, load_model
 from tests.contracts.runtime_models import onnx, sklearn
 
 DONE = "LOCKGATE_TEST_PICKLE_RAN"  # a payload that runs sets it

@@ -18,13 +18,13 @@ import pytest
 
 from lockgate.boundary.manifest import Signature, Tensor
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
-from lockgate.serving.runtimes import trust
-from lockgate.serving.runtimes.frames import DTYPES
-from lockgate.serving.runtimes.model import Model, RuntimeFailure
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import RUNTIMES, load_model
-from lockgate.serving.runtimes.scores import Scorer
-from lockgate.serving.runtimes.trust import VARIABLE
+from lockgate.runtimes import trust
+from lockgate.runtimes.frames import DTYPES
+from lockgate.runtimes.model import Model, RuntimeFailure
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import RUNTIMES, load_model
+from lockgate.runtimes.scores import Scorer
+from lockgate.runtimes.trust import VARIABLE
 from tests.contracts.runtime_models.fixture import Fixture
 
 HERE = Path(__file__).parent / "runtime_models"
@@ -131,7 +131,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
     def hide(library: str, runtime_module: str) -> None:
         monkeypatch.setitem(sys.modules, library, None)
-        for name in [name for name in sys.modules if name.startswith("lockgate.serving.runtimes.")]:
+        for name in [name for name in sys.modules if name.startswith("lockgate.runtimes.")]:
             if name == runtime_module or library in vars(sys.modules[name]):
                 monkeypatch.delitem(sys.modules, name)
 

@@ -24,10 +24,10 @@ from lockgate.boundary import trusted_types
 from lockgate.boundary.trusted_types import FILE, VARIABLE, TrustedTypes, refusal_of
 from lockgate.integrations.sklearn.skops_file import SCHEMA, reproducible
 from lockgate.kernel.errors import Invalid, Refused
-from lockgate.serving.runtimes.model import RuntimeFailure
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import load_model
-from lockgate.serving.runtimes.trusted import SKLEARN, unpack
+from lockgate.runtimes.model import RuntimeFailure
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import load_model
+from lockgate.runtimes.trusted import SKLEARN, unpack
 from tests.contracts.runtime_models import sklearn as models
 
 skops = pytest.importorskip("skops.io")

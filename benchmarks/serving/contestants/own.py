@@ -43,7 +43,7 @@ def _lockgate(place: Place, form: Callable[[Served], Form]) -> Iterator[Started]
 
 def _native_form(model: Served) -> Form:
     """What `lockgate run` makes of it with `package: {runtime: native}`."""
-    if find_spec("lockgate.serving.runtimes.sklearn") is None or find_spec("lockgate.integrations.sklearn.native") is None:
+    if find_spec("lockgate.runtimes.sklearn") is None or find_spec("lockgate.integrations.sklearn.native") is None:
         raise Absent("this tree has no runtime for unconverted scikit-learn models")
     from lockgate.integrations.sklearn.forms import as_native  # noqa: PLC0415 - see above
     from lockgate.integrations.sklearn.native import native  # noqa: PLC0415

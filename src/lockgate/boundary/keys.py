@@ -38,6 +38,7 @@ class KeyScope(StrEnum):
     LEARN = "learn"  # rows that change a model that learns
     REPOSITORY = "repository"  # what is loaded here
     METRICS = "metrics"
+    SUBSCRIBE = "subscribe"  # what channels point to, and reports of what became of it
     CONTROL = "control"  # a data plane's worker, towards the control plane
 
 

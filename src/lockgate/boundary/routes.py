@@ -50,6 +50,7 @@ class Arm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str  # of the package's manifest
     role: Role
     weight: float = 0.0  # 0..1, share of units
+    provenance: str = ""  # digest of the signed statement about the package; "": there is none
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,7 @@ class Shadow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: float = 1.0  # 0..1
     threshold: float | None = None  # two scores agree when both are on the same side of it; without one, when they are close
     tolerance: float = 1e-6
+    provenance: str = ""  # as of an arm
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

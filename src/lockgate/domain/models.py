@@ -45,6 +45,8 @@ class ModelVersion:
     evaluation: str | None = None  # digest: one row for each held-out example
     reference: str | None = None  # digest: the distribution of the training features and of the predictions
     learned: Learned | None = None  # of a checkpoint of online learning
+    provenance: str = ""  # digest: the signed statement who made the package, from what; "": nobody vouches for it
+    sbom: str = ""  # digest: the signed bill of materials
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from lockgate.domain.access import AccessToken, Login, User
 from lockgate.domain.events import Action, Checkpoint, Event, Happened, Written
 from lockgate.domain.evidence import JournalRow
 from lockgate.domain.findings import Finding, Job, Label, Trigger, WatchWindow
+from lockgate.domain.forms import BuiltForm
 from lockgate.domain.holds import Hold, HoldRow
 from lockgate.domain.learning import Learning, LessonLog, LoggedLesson
 from lockgate.domain.models import Alias, ModelVersion, RegisteredModel, TransitionRequest
@@ -28,6 +29,8 @@ from lockgate.domain.projects import ProjectRecord
 from lockgate.domain.remarks import Comment, Notes
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run, StepOutput
+from lockgate.domain.subscribers import Subscriber
+from lockgate.domain.vulnerabilities import Scan
 from lockgate.domain.waivers import Waiver
 
 T = TypeVar("T")
@@ -134,6 +137,10 @@ WEBHOOKS = Kind("webhooks", Webhook, ("id",))
 DELIVERIES = Kind("deliveries", Delivery, ("id",), ("webhook", "state"))
 CHECKPOINTS = Kind("checkpoints", Checkpoint, ("seq",))
 
+FORMS = Kind("forms", BuiltForm, ("model", "version", "form"))
+SCANS = Kind("scans", Scan, ("model", "version", "tool"))
+SUBSCRIBERS = Kind("subscribers", Subscriber, ("id",), ("model",))
+
 KINDS: tuple[Kind[Any], ...] = (
     PROJECTS,
     MODELS,
@@ -173,6 +180,9 @@ KINDS: tuple[Kind[Any], ...] = (
     WEBHOOKS,
     DELIVERIES,
     CHECKPOINTS,
+    FORMS,
+    SCANS,
+    SUBSCRIBERS,
 )
 
 

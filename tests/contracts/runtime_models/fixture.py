@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, Tensor, encode
 from lockgate.integrations.local.artifacts import LocalArtifacts
-from lockgate.serving.runtimes.frames import feeds_of
+from lockgate.runtimes.frames import feeds_of
 
 Columns = dict[str, list[Any]]
 

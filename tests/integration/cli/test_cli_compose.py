@@ -16,9 +16,9 @@ from lockgate.domain.verdicts import GateVerdict
 from lockgate.integrations.local.artifacts import LocalArtifacts
 from lockgate.kernel.errors import Corrupt, InvalidInput
 from lockgate.ports.state import ALIASES, MODELS, RUNS, VERSIONS
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import load_model, runtime_of
 from lockgate.serving.gateway.loading import load_inline
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import load_model, runtime_of
 from lockgate.stages.decide.evidence import decode as decode_evidence
 from lockgate.testing import builders as a
 from lockgate.usecases.verify_package import verify_package

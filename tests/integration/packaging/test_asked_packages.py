@@ -17,7 +17,7 @@ from lockgate.boundary.trusted_types import TrustedTypes
 from lockgate.domain.packages import Packaged
 from lockgate.integrations.local.asked import AskedRuntime
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.registry import RUNTIMES
+from lockgate.runtimes.registry import RUNTIMES
 from lockgate.usecases.verify_package import verify_package
 from lockgate.wiring.pipelines import ASKED
 from tests.integration.packaging.environments import pretend_environment

@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lockgate.integrations.mlflow.model import MlflowModel, mlflow_model
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.trust import VARIABLE
+from lockgate.runtimes.trust import VARIABLE
 from tests.integration.packaging.examples import FRAME, NUMBERS, TRAIN, split
 from tests.integration.packaging.made import asked, check_golden, packed
 

@@ -12,7 +12,7 @@ import pytest
 from lockgate.integrations.python.model import PythonModel, python_model
 from lockgate.kernel.errors import Invalid
 from lockgate.ports.executor import Packing
-from lockgate.serving.runtimes.trust import VARIABLE
+from lockgate.runtimes.trust import VARIABLE
 from lockgate.wiring.pipelines import NATIVES
 from tests.integration.packaging.examples import FRAME, MINUTES, NUMBERS, TRAIN, split
 from tests.integration.packaging.made import asked, check_golden, packed

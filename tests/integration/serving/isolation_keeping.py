@@ -18,11 +18,11 @@ import uvloop
 from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, Tensor, encode
 from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.digest import digest_bytes, digits
+from lockgate.runtimes.model import Array, RuntimeFailure
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.keeper import Keeper, keeper_socket
 from lockgate.serving.isolation.lives import Patience
 from lockgate.serving.isolation.shop import Settings
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
 
 T = TypeVar("T")
 SIGNATURE = Signature(

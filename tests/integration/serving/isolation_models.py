@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from lockgate.boundary.manifest import Manifest
-from lockgate.serving.runtimes.model import Array
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes.model import Array
+from lockgate.runtimes.package import Files
 
 MB = 1 << 20
 RAISE, CRASH, HANG, HOLD, SWELL, EXIT, DROP, NAN, PRINT, LEAK = (-float(number) for number in range(1, 11))

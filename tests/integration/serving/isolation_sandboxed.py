@@ -15,8 +15,8 @@ import numpy as np
 
 from lockgate.boundary.manifest import Manifest
 from lockgate.boundary.trusted_types import told
-from lockgate.serving.runtimes.model import Array
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes.model import Array
+from lockgate.runtimes.package import Files
 
 _IO_URING_SETUP = 425
 _SECRET = ("user:password", "PIP_", "AWS_")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lockgate.kernel.digest import digest_bytes, digits
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.verdicts import Verdict
-from lockgate.serving.runtimes.model import RuntimeFailure
 from tests.integration.serving.isolation_keeping import Home, feeds, kind_of, lives, new_home, pids, run, until
 from tests.integration.serving.isolation_models import MB
 

@@ -15,10 +15,10 @@ import pytest
 
 from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.errors import Conflict
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.gateway.loading import PackageLoader
 from lockgate.serving.gateway.shelf import Shelf
 from lockgate.serving.isolation.remote import Overloaded
-from lockgate.serving.runtimes.model import RuntimeFailure
 from tests.integration.serving import isolation_models as models
 from tests.integration.serving.isolation_keeping import (
     Home,

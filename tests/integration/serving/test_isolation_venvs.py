@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.isolation.children import environment, installing
 from lockgate.serving.isolation.venvs import Venvs
-from lockgate.serving.runtimes.model import RuntimeFailure
 from tests.integration.serving.isolation_keeping import Home, answer_of, feeds, new_home, run
 
 pytestmark = pytest.mark.integration

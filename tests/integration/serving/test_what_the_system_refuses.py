@@ -15,6 +15,7 @@ import pytest
 from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.boundary.observations import Block
 from lockgate.boundary.routes import Arm, Revision, Role, Route
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.spool import Spool
 from lockgate.serving.control.channel import Channel
@@ -22,7 +23,6 @@ from lockgate.serving.control.contact import Contact
 from lockgate.serving.control.reporter import Reporter
 from lockgate.serving.isolation import shop
 from lockgate.serving.isolation.children import Child
-from lockgate.serving.runtimes.model import RuntimeFailure
 from lockgate.serving.server import post as posts
 from lockgate.serving.server.post import Post
 from lockgate.serving.server.scaling import Bounds

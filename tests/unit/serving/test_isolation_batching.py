@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import Array, RuntimeFailure
 from lockgate.serving.isolation.batching import LATE, Answered, Failed, Result, Runner, Work, work_of
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
 from lockgate.testing.clock import VirtualClock
 
 FOREVER = 1e9

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lockgate.boundary.manifest import Golden, Lineage, Manifest, Signature, Tensor
 from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Invalid, LockgateError, Refused
+from lockgate.runtimes.model import Array
 from lockgate.serving.isolation.budget import Need, free, inline_need, isolated_need, refusal
 from lockgate.serving.isolation.children import ended
 from lockgate.serving.isolation.golden import GoldenRows
@@ -35,7 +36,6 @@ from lockgate.serving.isolation.priority import giving_way
 from lockgate.serving.isolation.shop import Crowded, Settings, Shop
 from lockgate.serving.isolation.talk import Want
 from lockgate.serving.isolation.verdicts import Verdict, Verdicts
-from lockgate.serving.runtimes.model import Array
 from lockgate.testing.clock import VirtualClock
 
 GB = 1 << 30

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import Array
 from lockgate.serving.isolation import wire
 from lockgate.serving.isolation.frames import HEAD, Frames, Malformed, frame
 from lockgate.serving.isolation.talk import Want, Wants, decode_told, decode_wants, encode
 from lockgate.serving.isolation.wire import Answer, Ask, Failure, Offer, Outcomes, Scored
-from lockgate.serving.runtimes.model import Array
 
 KINDS = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 

@@ -10,10 +10,10 @@ import pytest
 
 from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import Invalid, Refused
-from lockgate.serving.runtimes.model import Model, RuntimeFailure
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import RUNTIMES, load_model, runtime_of
-from lockgate.serving.runtimes.trust import VARIABLE
+from lockgate.runtimes.model import Model, RuntimeFailure
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import RUNTIMES, load_model, runtime_of
+from lockgate.runtimes.trust import VARIABLE
 from lockgate.stages.build.packaging import graph, graph_package
 from tests.contracts.runtime_models import graph as graphs
 from tests.contracts.runtime_models.fixture import Columns, Fixture

@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.boundary.manifest import Signature, Tensor
 from lockgate.kernel.errors import LockgateError
-from lockgate.serving.runtimes.onnx import OnnxModel
+from lockgate.runtimes.onnx import OnnxModel
 
 
 def model_that_reads(path: str) -> bytes:

@@ -13,6 +13,7 @@ from lockgate.boundary.acknowledgements import PackageState, Readiness
 from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, Tensor, encode
 from lockgate.kernel.digest import PREFIX, digest_bytes
 from lockgate.kernel.errors import LockgateError, Unavailable
+from lockgate.runtimes.model import Model
 from lockgate.serving.gateway.loading import PackageLoader
 from lockgate.serving.gateway.package import Engine, Package
 from lockgate.serving.gateway.shelf import Shelf
@@ -20,7 +21,6 @@ from lockgate.serving.gateway.waking import Waking
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.orders import Footprint, Loaded
 from lockgate.serving.isolation.verdicts import Verdict
-from lockgate.serving.runtimes.model import Model
 from lockgate.testing.clock import VirtualClock
 
 PATIENCE = 5.0

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lockgate.boundary import public_keys
 from lockgate.integrations.local.private_file import create_private
-from lockgate.kernel.errors import Corrupt, Invalid
-
-_KIND = "ed25519:"
-_SIZE = 32  # bytes, of either half
+from lockgate.kernel.errors import Corrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +21,21 @@ class LocalAuditKey:
 
     @property
     def public_key(self) -> str:
-        return _KIND + b64encode(self._private().public_key().public_bytes_raw()).decode()
+        return public_keys.spelled(self._private().public_key())
 
     def sign(self, content: bytes) -> str:
         return b64encode(self._private().sign(content)).decode()
 
     def genuine(self, public_key: str, content: bytes, signature: str) -> bool:
-        key = _public(public_key)
-        try:
-            key.verify(b64decode(signature, validate=True), content)
-        except (InvalidSignature, ValueError):  # the latter for what is no base64
-            return False
-        return True
+        return public_keys.genuine(public_key, content, signature)
 
     def _private(self) -> Ed25519PrivateKey:
         if not self.path.exists():
             self._make()
         content = self.path.read_bytes()
-        if len(content) != _SIZE:
+        if len(content) != public_keys.SIZE:
             raise Corrupt(
-                f"{self.path}: {len(content)} bytes found, a key has {_SIZE}",
+                f"{self.path}: {len(content)} bytes found, a key has {public_keys.SIZE}",
                 hint="Put back the key from a backup, or move the file away: a new key is made, and the old public one is then "
                 "to be trusted by `lockgate audit verify --key`.",
             )
@@ -54,17 +45,3 @@ class LocalAuditKey:
         """Whole or not at all, on the disk, and never over a key that another process or thread made meanwhile."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_private(self.path, Ed25519PrivateKey.generate().private_bytes_raw())
-
-
-def _public(text: str) -> Ed25519PublicKey:
-    kind, _, rest = text.partition(":")
-    try:
-        content = b64decode(rest, validate=True) if f"{kind}:" == _KIND else b""
-    except binascii.Error:
-        content = b""
-    if len(content) != _SIZE:
-        raise Invalid(
-            f"public key {text!r:.100} found, {_KIND} and base64 of {_SIZE} bytes expected",
-            hint="`lockgate audit key` prints it, in the home whose key it is.",
-        )
-    return Ed25519PublicKey.from_public_bytes(content)

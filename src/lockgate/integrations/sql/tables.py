@@ -12,7 +12,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Me
 from lockgate.ports import rows
 from lockgate.ports.state import KINDS, Kind
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # of the schema, oldest first; the last is what this code reads and writes
+# Of the schema, oldest first; the last is what this code reads and writes.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 VERSION_TABLE = "lockgate_schema"  # holds the revision; a name of its own, so that a database may be shared with others
 
 NUMBER = BigInteger()

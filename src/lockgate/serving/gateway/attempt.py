@@ -11,6 +11,7 @@ import msgspec
 
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
+from lockgate.runtimes.model import Array, Model, RuntimeFailure
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.assignment import Assignment, Header, assign, segment_of
 from lockgate.serving.gateway.plan import ReadyArm, RoutePlan, versions_of
@@ -18,7 +19,6 @@ from lockgate.serving.protocol.answers import Parameters
 from lockgate.serving.protocol.columns import Batch
 from lockgate.serving.protocol.problems import Answer, problem
 from lockgate.serving.protocol.requests import InferenceRequest
-from lockgate.serving.runtimes.model import Array, Model, RuntimeFailure
 
 SIGNATURE, OUTPUT, TIMEOUT = "signature", "output", "timeout"  # kinds of failures beside those that runtimes name
 

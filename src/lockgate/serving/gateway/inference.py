@@ -19,6 +19,7 @@ from lockgate.boundary.predictions import Mint, Prediction
 from lockgate.boundary.routes import Revision
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid, InvalidInput
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.gateway.assignment import Header
@@ -41,7 +42,6 @@ from lockgate.serving.isolation.remote import Overloaded
 from lockgate.serving.protocol.parsing import parse
 from lockgate.serving.protocol.problems import Answer, refusal
 from lockgate.serving.protocol.requests import InferenceRequest
-from lockgate.serving.runtimes.model import RuntimeFailure
 
 UNASSIGNED = Revision()  # what ids and records of answers carry that no table assigned
 

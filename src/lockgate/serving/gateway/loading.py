@@ -9,14 +9,14 @@ from pathlib import Path
 
 from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import LockgateError
+from lockgate.runtimes.model import RuntimeFailure
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import load_model, runtime_of
 from lockgate.serving.gateway.package import Engine, Package, package_of
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.golden import GoldenRows
 from lockgate.serving.isolation.loading import manifest_of
 from lockgate.serving.isolation.shadow import Outcome
-from lockgate.serving.runtimes.model import RuntimeFailure
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import load_model, runtime_of
 
 
 class PackageLoader:

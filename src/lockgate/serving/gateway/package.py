@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.runtimes.model import Array, Model
+from lockgate.runtimes.scores import Scorer
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
-from lockgate.serving.runtimes.model import Array, Model
-from lockgate.serving.runtimes.scores import Scorer
 
 
 class Remote(Protocol):

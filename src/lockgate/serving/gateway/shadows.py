@@ -14,12 +14,12 @@ from typing import NamedTuple, Protocol
 
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import Array
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.gateway.attempt import SIGNATURE, Attempt, Outcome
 from lockgate.serving.gateway.plan import ReadyShadow
 from lockgate.serving.isolation import wire
 from lockgate.serving.isolation.shadow import CANCELLED
-from lockgate.serving.runtimes.model import Array
 
 _SCALE = 2.0**64
 SPARE = 0.9  # share of a core up to which the loop has time to spare

@@ -24,15 +24,15 @@ import msgspec
 from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.release import PACKAGE
+from lockgate.runtimes.failures import first_line
+from lockgate.runtimes.frames import feeds_of
+from lockgate.runtimes.package import read
+from lockgate.runtimes.registry import RUNTIMES, load_model
+from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import memory
 from lockgate.serving.isolation.loading import manifest_of
 from lockgate.serving.isolation.sandbox import Fences, confine
 from lockgate.serving.isolation.venvs import Venvs
-from lockgate.serving.runtimes.failures import first_line
-from lockgate.serving.runtimes.frames import feeds_of
-from lockgate.serving.runtimes.package import read
-from lockgate.serving.runtimes.registry import RUNTIMES, load_model
-from lockgate.serving.runtimes.scores import Scorer
 
 _INSIDE = "LOCKGATE_ASK_INSIDE"  # set where the environment is the package's own already
 

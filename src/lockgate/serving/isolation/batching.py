@@ -14,8 +14,8 @@ import numpy as np
 
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import Array, Model, RuntimeFailure
 from lockgate.serving.isolation.wire import FailureKind
-from lockgate.serving.runtimes.model import Array, Model, RuntimeFailure
 
 _LONGEST_MESSAGE = 300
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.isolation import sockets
 from lockgate.serving.isolation.frames import Frames, Malformed
 from lockgate.serving.isolation.redial import Redial
@@ -17,7 +18,6 @@ from lockgate.serving.isolation.remote import CRASHED, RemoteModel
 from lockgate.serving.isolation.shadow import Outcome, RemoteShadow
 from lockgate.serving.isolation.talk import LONGEST, Phase, Told, Want, Wants, decode_told, encode
 from lockgate.serving.isolation.verdicts import Verdict
-from lockgate.serving.runtimes.model import RuntimeFailure
 
 _CONNECT = 5.0  # seconds: a process that says it is ready listens already
 

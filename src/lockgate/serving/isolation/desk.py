@@ -10,12 +10,12 @@ from typing import cast
 
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import wire
 from lockgate.serving.isolation.batcher import Batcher
 from lockgate.serving.isolation.batching import Failed, Result, work_of
 from lockgate.serving.isolation.frames import Frames, Malformed
 from lockgate.serving.isolation.wire import Ask, Offer, Scored
-from lockgate.serving.runtimes.scores import Scorer
 
 GROUP = 32  # outcomes in one message, with so many scores at most: what a worker takes in without holding up its loop
 _SCORES = 512

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.errors import InvalidInput, LockgateError, Refused
+from lockgate.runtimes.model import Array, Model
+from lockgate.runtimes.scores import Scorer
 from lockgate.serving.protocol.columns import Batch, Decoder
-from lockgate.serving.runtimes.model import Array, Model
-from lockgate.serving.runtimes.scores import Scorer
 
 _ALONE = 8  # rows that are asked one by one
 

@@ -28,6 +28,7 @@ from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.kernel.digest import short
 from lockgate.kernel.errors import LockgateError, NotFound, Unavailable
 from lockgate.kernel.log import configure
+from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import memory, sockets
 from lockgate.serving.isolation.batcher import Batcher
 from lockgate.serving.isolation.batching import Runner, out_of_memory
@@ -36,7 +37,6 @@ from lockgate.serving.isolation.loading import Trial, named_loader, try_package
 from lockgate.serving.isolation.orders import Beat, Failed, Order, Status, decode_order, encode_status
 from lockgate.serving.isolation.priority import be_nice, giving_way
 from lockgate.serving.isolation.sandbox import Fences, confine
-from lockgate.serving.runtimes.scores import Scorer
 
 EXHAUSTED = 86  # the exit code after memory ran out and did not come back
 _LOAD_NICE = 10

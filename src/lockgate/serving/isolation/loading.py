@@ -13,12 +13,12 @@ from lockgate.boundary.manifest import Manifest, decode
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.digest import digits
 from lockgate.kernel.errors import Invalid, NotFound
+from lockgate.runtimes.model import Model
+from lockgate.runtimes.package import Files, read
+from lockgate.runtimes.registry import RUNTIMES
 from lockgate.serving.isolation import memory
 from lockgate.serving.isolation.golden import GoldenRows
 from lockgate.serving.isolation.orders import Footprint, Loaded
-from lockgate.serving.runtimes.model import Model
-from lockgate.serving.runtimes.package import Files, read
-from lockgate.serving.runtimes.registry import RUNTIMES
 
 Loader = Callable[[Manifest, Files], Model]
 _ROUND = 8  # repetitions of the golden rows that are compared with the round before

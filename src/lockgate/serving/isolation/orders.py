@@ -12,7 +12,7 @@ import msgspec
 from lockgate.kernel.errors import Invalid
 from lockgate.serving.isolation.pace import Limits
 
-DEFAULT_LOADER = "lockgate.serving.runtimes.registry:load_model"
+DEFAULT_LOADER = "lockgate.runtimes.registry:load_model"
 LONGEST_LINE = 1 << 16  # bytes of one status
 
 _Text = Annotated[str, msgspec.Meta(max_length=2000)]

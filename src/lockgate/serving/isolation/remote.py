@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from lockgate.kernel.errors import Invalid, LockgateError
+from lockgate.runtimes.model import Array, RuntimeFailure
 from lockgate.serving.isolation import sockets, wire
 from lockgate.serving.isolation.frames import Frames, Malformed
 from lockgate.serving.isolation.redial import Redial
 from lockgate.serving.isolation.wire import Answer, Failure
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
 
 MOST_UNDER_WAY = 256
 PATIENCE = 1.0  # seconds that a request waits for a process that is being started again

@@ -20,6 +20,7 @@ from lockgate.kernel.clock import Clock
 from lockgate.kernel.digest import short
 from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.release import PACKAGE
+from lockgate.runtimes.registry import RUNTIMES
 from lockgate.serving.isolation import verdicts
 from lockgate.serving.isolation.budget import Need, free, inline_need, isolated_need, refusal
 from lockgate.serving.isolation.children import Child, environment, installing
@@ -30,7 +31,6 @@ from lockgate.serving.isolation.pace import Limits
 from lockgate.serving.isolation.talk import Phase, Want
 from lockgate.serving.isolation.venvs import Venvs
 from lockgate.serving.isolation.verdicts import Verdicts
-from lockgate.serving.runtimes.registry import RUNTIMES
 
 _OWN = "own-"
 _CORES = os.cpu_count() or 1  # a process that loads may use all of them

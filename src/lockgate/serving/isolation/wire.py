@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from lockgate.kernel.errors import Invalid
+from lockgate.runtimes.model import Array
 from lockgate.serving.isolation.frames import LONGEST, Malformed, frame
-from lockgate.serving.runtimes.model import Array
 
 _MOST_ARRAYS = 1024
 _MOST_AXES = 8

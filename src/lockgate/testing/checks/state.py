@@ -34,7 +34,7 @@ from lockgate.ports.state import (
 )
 from lockgate.stages.decide.audit import verify
 from lockgate.testing import builders as a
-from lockgate.testing import company
+from lockgate.testing import company, released
 from lockgate.testing.clock import START
 
 _A_MOMENT = 0.005  # seconds: other threads run meanwhile
@@ -82,6 +82,9 @@ EXAMPLES: dict[Kind[Any], Any] = {
     kinds.WEBHOOKS: company.webhook(),
     kinds.DELIVERIES: company.delivery(ended_at=START),
     kinds.CHECKPOINTS: company.checkpoint(),
+    kinds.FORMS: released.built_form(pushed="127.0.0.1:5000/team/flight-delay:1"),
+    kinds.SCANS: released.scan(found=(released.vulnerability(fixed_in=("2.2.1",)),)),
+    kinds.SUBSCRIBERS: released.subscriber(),
 }
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lockgate.boundary.manifest import Signature, names
-from lockgate.serving.runtimes import frames
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
+from lockgate.runtimes import frames
+from lockgate.runtimes.model import Array, RuntimeFailure
 
 _METHODS = ("predict", frames.PROBABILITIES)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lockgate.kernel.errors import LockgateError
-from lockgate.serving.runtimes.model import RuntimeFailure
+from lockgate.runtimes.model import RuntimeFailure
 
 _LONGEST = 300
 

@@ -12,11 +12,11 @@ import xgboost
 
 from lockgate.boundary.manifest import Manifest, names
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes import frames
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes import frames
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.model import Array, RuntimeFailure
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.package import Files
 
 _SUFFIXES = (".ubj", ".json")
 _METHODS = ("predict", frames.PROBABILITIES)

@@ -19,8 +19,8 @@ from typing import Any
 import skops.io
 
 from lockgate.boundary.trusted_types import NONE, TrustedTypes, refusal_of, told
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.model import RuntimeFailure
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.model import RuntimeFailure
 
 _SHOWN = 5
 

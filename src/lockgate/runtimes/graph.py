@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from lockgate.boundary.manifest import Manifest, Signature, Tensor, decode
 from lockgate.kernel.errors import Invalid, LockgateError, Refused
-from lockgate.serving.runtimes import registry
-from lockgate.serving.runtimes.frames import DTYPES
-from lockgate.serving.runtimes.model import Array, Model, RuntimeFailure
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.package import Files
-from lockgate.serving.runtimes.scores import Scorer
+from lockgate.runtimes import registry
+from lockgate.runtimes.frames import DTYPES
+from lockgate.runtimes.model import Array, Model, RuntimeFailure
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.package import Files
+from lockgate.runtimes.scores import Scorer
 
 DEEPEST = 8  # nodes inside nodes; graphs inside graphs
 _NESTED = "/files/nodes/"

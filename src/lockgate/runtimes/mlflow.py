@@ -14,14 +14,14 @@ from lockgate.boundary.folder import Folder
 from lockgate.boundary.manifest import File, Manifest, Signature, names
 from lockgate.boundary.mlmodel import DESCRIPTION, PYTHON, Flavor, flavors_of, native_file
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes import frames, registry
-from lockgate.serving.runtimes.damage import damage_as_failure
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.model import Array, Model, RuntimeFailure
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.outputs import Outputs
-from lockgate.serving.runtimes.package import Files
-from lockgate.serving.runtimes.trust import check_trusted
+from lockgate.runtimes import frames, registry
+from lockgate.runtimes.damage import damage_as_failure
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.model import Array, Model, RuntimeFailure
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.outputs import Outputs
+from lockgate.runtimes.package import Files
+from lockgate.runtimes.trust import check_trusted
 
 # What a schema's types are in the data frame that the model is given; of the others a feed's own type is right.
 _DTYPES = {"boolean": "bool", "integer": "int32", "long": "int64", "float": "float32", "double": "float64"}

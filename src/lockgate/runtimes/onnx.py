@@ -17,8 +17,8 @@ import onnxruntime
 
 from lockgate.boundary.manifest import Manifest, Signature, names
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes.model import Array, RuntimeFailure
+from lockgate.runtimes.package import Files
 
 _SUFFIX = ".onnx"
 _NOWHERE = Path("/nonexistent")  # else external data are looked for in the current folder, where the home lies

@@ -12,14 +12,14 @@ from lockgate.boundary.folder import Folder
 from lockgate.boundary.manifest import Manifest, Signature, Tensor
 from lockgate.boundary.python_models import MODULE, Predict, predictor
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.damage import damage_as_failure
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.frames import DTYPES
-from lockgate.serving.runtimes.model import Array
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.outputs import Outputs
-from lockgate.serving.runtimes.package import Files
-from lockgate.serving.runtimes.trust import check_trusted
+from lockgate.runtimes.damage import damage_as_failure
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.frames import DTYPES
+from lockgate.runtimes.model import Array
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.outputs import Outputs
+from lockgate.runtimes.package import Files
+from lockgate.runtimes.trust import check_trusted
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,12 +11,12 @@ from lockgate.boundary.manifest import Manifest, Signature
 from lockgate.boundary.objects import reading
 from lockgate.boundary.objects.river import RIVER
 from lockgate.boundary.river import PANIC, PREDICT, PROBABILITIES, Options, columns_of, row_of, say
-from lockgate.serving.runtimes import frames
-from lockgate.serving.runtimes.damage import damage_as_failure
-from lockgate.serving.runtimes.failures import failing_as_runtime, first_line
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes import frames
+from lockgate.runtimes.damage import damage_as_failure
+from lockgate.runtimes.failures import failing_as_runtime, first_line
+from lockgate.runtimes.model import Array, RuntimeFailure
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.package import Files
 
 _SUFFIX = ".json"
 _METHODS = (PREDICT, PROBABILITIES)

@@ -13,12 +13,12 @@ from threadpoolctl import ThreadpoolController
 
 from lockgate.boundary.manifest import Manifest, names
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes import frames
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.model import Array
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.package import Files
-from lockgate.serving.runtimes.trusted import of_this_process, unpack
+from lockgate.runtimes import frames
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.model import Array
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.package import Files
+from lockgate.runtimes.trusted import of_this_process, unpack
 
 _SUFFIX = ".skops"
 _METHODS = ("predict", "predict_proba", "decision_function", "transform")

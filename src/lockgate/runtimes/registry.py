@@ -10,8 +10,8 @@ from typing import cast
 from lockgate.boundary.manifest import Manifest
 from lockgate.boundary.pickles import refuse_pickle
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.model import Model, RuntimeFailure
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes.model import Model, RuntimeFailure
+from lockgate.runtimes.package import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Runtime:
     code: bool = False
 
 
-_HERE = "lockgate.serving.runtimes"
+_HERE = "lockgate.runtimes"
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(f"{_HERE}.onnx", inline=True),
     "sklearn": Runtime(f"{_HERE}.sklearn", extra="skops"),

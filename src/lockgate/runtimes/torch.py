@@ -18,13 +18,13 @@ import torch
 from lockgate.boundary.manifest import Manifest, Signature, names
 from lockgate.boundary.programs import program
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes import frames
-from lockgate.serving.runtimes.damage import damage_as_failure
-from lockgate.serving.runtimes.failures import failing_as_runtime
-from lockgate.serving.runtimes.model import Array
-from lockgate.serving.runtimes.options import options_of
-from lockgate.serving.runtimes.outputs import Outputs
-from lockgate.serving.runtimes.package import Files
+from lockgate.runtimes import frames
+from lockgate.runtimes.damage import damage_as_failure
+from lockgate.runtimes.failures import failing_as_runtime
+from lockgate.runtimes.model import Array
+from lockgate.runtimes.options import options_of
+from lockgate.runtimes.outputs import Outputs
+from lockgate.runtimes.package import Files
 
 _PROGRAM, _WEIGHTS = ".pt2", ".safetensors"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lockgate.boundary import tensors
 from lockgate.boundary.manifest import Signature, Tensor, names
 from lockgate.kernel.errors import Invalid
-from lockgate.serving.runtimes.model import Array, RuntimeFailure
+from lockgate.runtimes.model import Array, RuntimeFailure
 
 DTYPES = tensors.DTYPES
 ARGMAX, PROBABILITIES = "argmax", "predict_proba"

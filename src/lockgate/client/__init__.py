@@ -1,0 +1,1 @@
+"""For programs that use models: follow a channel, and answer by what it says."""
