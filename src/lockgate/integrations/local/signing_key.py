@@ -1,4 +1,4 @@
-"""The key of the audit log's checkpoints, Ed25519, in a file of the home that its owner alone may read."""
+"""A key to sign with, Ed25519, in a file that its owner alone may read: of the audit log's checkpoints, or of releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lockgate.kernel.errors import Corrupt
 
 
 @dataclass(frozen=True, slots=True)
-class LocalAuditKey:
+class LocalSigningKey:
     """A ports.signer.Signer. Public keys are `ed25519:` and base64, signatures base64."""
 
     path: Path
@@ -36,8 +36,8 @@ class LocalAuditKey:
         if len(content) != public_keys.SIZE:
             raise Corrupt(
                 f"{self.path}: {len(content)} bytes found, a key has {public_keys.SIZE}",
-                hint="Put back the key from a backup, or move the file away: a new key is made, and the old public one is then "
-                "to be trusted by `lockgate audit verify --key`.",
+                hint="Put back the key from a backup, or move the file away: a new key is made, and whoever checks what the old one "
+                "signed is then to be given both public ones.",
             )
         return Ed25519PrivateKey.from_private_bytes(content)
 
