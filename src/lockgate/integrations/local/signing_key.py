@@ -36,8 +36,8 @@ class LocalSigningKey:
         if len(content) != public_keys.SIZE:
             raise Corrupt(
                 f"{self.path}: {len(content)} bytes found, a key has {public_keys.SIZE}",
-                hint="Put back the key from a backup, or move the file away: a new key is made, and whoever checks what the old one "
-                "signed is then to be given both public ones.",
+                hint="Put back the key from a backup, or move the file away: a new key is made, and whoever checks what "
+                "the old one signed is then to be given both public ones.",
             )
         return Ed25519PrivateKey.from_private_bytes(content)
 
