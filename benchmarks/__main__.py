@@ -9,6 +9,10 @@ PARTS = (
     ["benchmarks.judge"],
     ["benchmarks.guards"],
     ["benchmarks.registry", "--only", "sqlite"],
+    ["benchmarks.channels", "--gigabytes", "0.3"],
+    ["benchmarks.wheel"],
+    ["benchmarks.image"],
+    ["benchmarks.packaging"],
     ["benchmarks.serving", "--only", "bare", "lockgate", "--models", "flights", "--no-growth", "--name", "gateway"],
 )
 

@@ -16,12 +16,12 @@ from lockgate.boundary.manifest import Golden, Lineage, Manifest, Signature, Ten
 from lockgate.boundary.objects.river import RIVER
 from lockgate.boundary.objects.writing import encode
 from lockgate.boundary.river import Options
+from lockgate.embedded.scores import Scorer
 from lockgate.integrations.river.learner import RiverLearner, RiverLearners
 from lockgate.kernel.errors import Invalid, MissingExtra
 from lockgate.runtimes.frames import feeds_of
 from lockgate.runtimes.options import options_of
 from lockgate.runtimes.river import RiverModel, restore
-from lockgate.runtimes.scores import Scorer
 from lockgate.testing.checks.learners import LEARNER_CHECKS, Lessons
 from lockgate.testing.learners import FILE, RUNTIME, MemoryLearners, weights
 from lockgate.wiring.learners import LEARNERS

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from lockgate.boundary.manifest import Signature, Tensor
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError
 from lockgate.runtimes import trust
 from lockgate.runtimes.frames import DTYPES
 from lockgate.runtimes.model import Model, RuntimeFailure
 from lockgate.runtimes.package import read
 from lockgate.runtimes.registry import RUNTIMES, load_model
-from lockgate.runtimes.scores import Scorer
 from lockgate.runtimes.trust import VARIABLE
 from tests.contracts.runtime_models.fixture import Fixture
 
@@ -131,7 +131,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
     def hide(library: str, runtime_module: str) -> None:
         monkeypatch.setitem(sys.modules, library, None)
-        for name in [name for name in sys.modules if name.startswith("lockgate.runtimes.")]:
+        for name in [name for name in sys.modules if name.startswith(("lockgate.runtimes.", "lockgate.embedded."))]:
             if name == runtime_module or library in vars(sys.modules[name]):
                 monkeypatch.delitem(sys.modules, name)
 

@@ -19,11 +19,11 @@ import atheris
 
 with atheris.instrument_imports(include=["lockgate"]):
     from lockgate.boundary.manifest import Signature, Tensor
+    from lockgate.embedded.datatypes import DATATYPES
     from lockgate.kernel.errors import InvalidInput
     from lockgate.serving.protocol import labels, lessons, metadata, parsing
     from lockgate.serving.protocol.answers import Encoder, Parameters
     from lockgate.serving.protocol.columns import Decoder
-    from lockgate.serving.protocol.datatypes import DATATYPES
     from lockgate.serving.protocol.requests import values_of
 
 STREAM = "application/vnd.apache.arrow.stream"

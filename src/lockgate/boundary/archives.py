@@ -126,6 +126,8 @@ def _info(name: str, size: int) -> zipfile.ZipInfo:
 
 def _check(archive: zipfile.ZipFile, path: Path) -> None:
     names = archive.namelist()
+    if sum(one.file_size for one in archive.infolist()) > path.stat().st_size:  # reading on and on what stands there once
+        raise Corrupt(f"{path.name}: its members say that they are larger than the file")
     if any(one.header_offset < 0 for one in archive.infolist()):
         raise Corrupt(f"{path.name}: its table of contents points before its beginning")
     if len(names) > _MOST:

@@ -5,13 +5,12 @@ What is signed is the payload together with what it is (its type), so that no si
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import Protocol
 
 import msgspec
 
-from lockgate.boundary.public_keys import genuine, key_id
+from lockgate.boundary.public_keys import genuine, key_id, unspelled
 from lockgate.boundary.trust import Trust, TrustedKey
 from lockgate.kernel.errors import Corrupt, Refused
 
@@ -29,14 +28,14 @@ class Sealer(Protocol):
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """sig: base 64. keyid: the fingerprint of the key, see `public_keys.key_id`: a hint, of which nothing is believed."""
+    """sig: base 64, as the payload. keyid: the key's fingerprint, see `public_keys.key_id`: a hint that nobody believes."""
 
     sig: str
     keyid: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, rename={"payload_type": "payloadType"}):
-    """payload: base 64."""
+    """payload: base 64, standard as we write it, or URL-safe as other tools may."""
 
     payload: str
     payload_type: str
@@ -78,7 +77,7 @@ def decode(content: bytes, what: str) -> Envelope:
     """
     try:
         envelope = msgspec.json.decode(content, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(f"{what}: this is no signed envelope: {error}") from error
     if len(envelope.signatures) > _MOST:
         raise Corrupt(f"{what}: {len(envelope.signatures)} signatures found, at most {_MOST} expected")
@@ -88,8 +87,8 @@ def decode(content: bytes, what: str) -> Envelope:
 def payload_of(envelope: Envelope, what: str) -> bytes:
     """Raises Corrupt if it is no base 64."""
     try:
-        return b64decode(envelope.payload, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return unspelled(envelope.payload)
+    except ValueError as error:
         raise Corrupt(f"{what}: its payload is no base 64: {error}") from error
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from shutil import rmtree
@@ -31,11 +31,25 @@ class Folder:
 
     def __init__(self, files: Mapping[str, bytes | memoryview]) -> None:
         check_names(files)
-        self.path = _locked(self)
+        self.path = _locked(self, _PREFIX)[0]
         for name, content in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+
+
+class Scratch:
+    """A new folder for as long as this object lives, or until it is closed. prefix: of its name, as `lockgate-serve-`.
+
+    Raises:
+        OSError: there is no place to write.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.path, self._removal = _locked(self, prefix)
+
+    def close(self) -> None:
+        self._removal()
 
 
 def check_names(files: Iterable[str]) -> None:
@@ -52,15 +66,15 @@ def _leaves(name: str) -> bool:
     return any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name
 
 
-def _locked(owner: Folder) -> Path:
-    """A new folder, locked as long as its owner lives: nobody else takes it for one that was left behind."""
+def _locked(owner: object, prefix: str) -> tuple[Path, Callable[[], object]]:
+    """A new folder, locked as long as its owner lives: nobody else takes it for one that was left behind. And what removes it."""
     draft = Path(mkdtemp(prefix=_DRAFT))
     descriptor = os.open(draft, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    path = draft.rename(draft.with_name(draft.name.replace(_DRAFT, _PREFIX)))
-    finalize(owner, _remove, path, descriptor)  # with its owner, or with the process
-    _sweep(path.parent)
-    return path
+    path = draft.rename(draft.with_name(draft.name.replace(_DRAFT, prefix)))
+    removal = finalize(owner, _remove, path, descriptor)  # with its owner, or with the process
+    _sweep(path.parent, prefix)
+    return path, removal
 
 
 def _remove(path: Path, descriptor: int) -> None:
@@ -68,9 +82,9 @@ def _remove(path: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _sweep(place: Path) -> None:
+def _sweep(place: Path, prefix: str) -> None:
     """Remove what processes left behind that were killed."""
-    for path in place.glob(f"{_PREFIX}*"):
+    for path in place.glob(f"{prefix}*"):
         with suppress(OSError):  # it is in use, another's, or gone by now
             descriptor = os.open(path, os.O_RDONLY)
             try:

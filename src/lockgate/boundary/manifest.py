@@ -87,7 +87,7 @@ def decode(content: bytes, digest: str) -> Manifest:
     verify(content, digest, "manifest")
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{digest} is no manifest: {error}") from error
     if manifest.format != FORMAT:
         raise Invalid(f"package format {manifest.format!r} found, {FORMAT!r} expected", hint="Upgrade lockgate.")

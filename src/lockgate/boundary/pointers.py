@@ -73,10 +73,12 @@ def follow(content: bytes, channel: str, trust: Trust, seen: Revision = Revision
     payload, _ = unseal(content, POINTER, trust, what)
     try:
         pointer = msgspec.json.decode(payload, type=Pointer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(f"{what} cannot be read: {error}") from error
     if pointer.channel != channel:
         raise Refused(f"{what}: that of {pointer.channel!r:.120} found")
+    if others := {pointer.route.model, *(one.model for one in pointer.releases)} - {parse_channel(channel)[0]}:
+        raise Refused(f"{what}: it points to another model, {min(others)!r:.120}")
     if pointer.revision < seen:
         raise Refused(f"{what}: revision {pointer.revision} found after {seen}: an old pointer was put back")
     return pointer

@@ -32,6 +32,6 @@ def check_provenance(release: Release, content: bytes | None, trust: Trust) -> T
     if content is None:
         raise Refused(
             f"{release} is not signed, and only what is signed may be used here",
-            hint="Versions are signed when they are registered: `lockgate package sign MODEL VERSION` signs an older one.",
+            hint="Versions are signed when they are registered: `lockgate sign MODEL VERSION` signs an older one.",
         )
     return statements.hear_about(content, statements.PROVENANCE, release.digest, trust, what)[1]

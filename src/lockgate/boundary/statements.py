@@ -76,7 +76,7 @@ def read(payload: bytes, what: str) -> Statement:
     """Raises Corrupt if it is no statement."""
     try:
         stated = msgspec.json.decode(payload, type=Statement)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Corrupt(f"{what}: this is no in-toto statement: {error}") from error
     if stated.type != STATEMENT:
         raise Corrupt(f"{what}: a statement of {stated.type!r:.80} found, {STATEMENT} expected")

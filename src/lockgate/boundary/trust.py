@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.boundary import laying
 from lockgate.boundary.public_keys import key_id
 from lockgate.kernel.errors import Fault, Invalid, InvalidInput
 
@@ -76,6 +77,15 @@ def parse(text: str, source: str = "trusted keys") -> Trust:
 def spelled(trust: Trust) -> str:
     """As `parse` reads it."""
     return "".join(f"{_REVOKED + ' ' if one.revoked else ''}{one.key} {one.name}".strip() + "\n" for one in trust.keys)
+
+
+def lay_down(folder: Path, trust: Trust | None) -> bool:
+    """Write it where the data plane looks, whole or not at all; None: nothing need be signed. Returns whether anything changed.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    return laying.lay_down(folder / FILE, spelled(trust).encode() if trust is not None else None)
 
 
 def read(path: Path) -> Trust:

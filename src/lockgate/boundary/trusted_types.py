@@ -7,15 +7,14 @@ both planes: those that run code by being named, called or filled, whoever write
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import msgspec
 
+from lockgate.boundary import laying
 from lockgate.kernel.digest import digest_json, short
 from lockgate.kernel.errors import Invalid
 
@@ -108,16 +107,7 @@ def lay_down(folder: Path, trusted: TrustedTypes) -> bool:
         Invalid: as check_types. OSError: the folder cannot be written.
     """
     check_types(trusted.types)
-    path, content = folder / FILE, encode(trusted)
-    if path.exists() and path.read_bytes() == content:
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, prefix=f".{FILE}.", delete=False) as draft:
-        draft.write(content)
-        draft.flush()
-        os.fsync(draft.fileno())
-    Path(draft.name).replace(path)
-    return True
+    return laying.lay_down(folder / FILE, encode(trusted))
 
 
 def read(folder: Path) -> TrustedTypes:

@@ -51,6 +51,18 @@ class WaiverRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SignatureRule:
+    """required: nothing answers that is not signed by this home's own key or one of `keys`, and by none of `revoked`.
+
+    keys, revoked: as `ed25519:BASE64 NAME`.
+    """
+
+    required: bool = False
+    keys: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """edges: the moves that there are; None: all. roles: name → names of users, and of groups as `group:NAME`. stages: by name.
     aliases: name → roles that may move it. expiry: seconds that a request stays open. trusted_types: classes a package may be
@@ -67,11 +79,14 @@ class Policy:
     waivers: WaiverRule | None = None
     trusted_types: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    signatures: SignatureRule = SignatureRule()
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRecord:
-    """The policy in force. There is one. text: as it was written; digest: of the text."""
+    """The policy in force. There is one. text: as it was written; digest: of the text. own_key: by which this home signed when
+    it was set, where signatures are asked for.
+    """
 
     policy: Policy
     text: str
@@ -79,6 +94,7 @@ class PolicyRecord:
     set_by: str
     set_at: datetime
     name: str = CURRENT
+    own_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

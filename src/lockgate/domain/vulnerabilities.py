@@ -50,3 +50,14 @@ class Scan:
     by: str
     database: str = ""
     subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of looking. as_of: how old the knowledge is that it was held against. report: as the tool gave it."""
+
+    tool: str
+    database: str
+    as_of: datetime
+    vulnerabilities: tuple[Vulnerability, ...]
+    report: bytes

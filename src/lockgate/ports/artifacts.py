@@ -21,4 +21,12 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def copy(self, digest: str, path: Path) -> None:
+        """The content as a file that is only for reading, verified and never whole in memory. path: there is nothing yet.
+
+        Raises:
+            NotFound, Corrupt: as `get`; then there is nothing at the path. Unavailable: nothing can be written there.
+        """
+        ...
+
     def has(self, digest: str) -> bool: ...

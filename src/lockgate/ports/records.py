@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lockgate.boundary.records import Record
@@ -22,4 +22,10 @@ class RecordSource(Protocol):
         Reading twice from one cursor gives each of its records twice, in the same order, and perhaps more behind them: who keeps
         the cursor together with what came of the records counts each exactly once.
         """
+        ...
+
+
+class RecordSink(Protocol):
+    def append(self, records: Sequence[Record]) -> int:
+        """Keep them behind what was kept before, where a source finds them. How many there was room for."""
         ...

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.boundary.manifest import Manifest, Signature, Tensor, decode
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.errors import Invalid, LockgateError, Refused
 from lockgate.runtimes import registry
 from lockgate.runtimes.frames import DTYPES
 from lockgate.runtimes.model import Array, Model, RuntimeFailure
 from lockgate.runtimes.options import options_of
 from lockgate.runtimes.package import Files
-from lockgate.runtimes.scores import Scorer
 
 DEEPEST = 8  # nodes inside nodes; graphs inside graphs
 _NESTED = "/files/nodes/"

@@ -107,8 +107,7 @@ def _native(manifest: Manifest, files: Files, options: Options, flavor: dict[str
     derived = msgspec.structs.replace(
         manifest, runtime=native.runtime, options=given, files=(File(native.name, stored.digest, stored.size),)
     )
-    artifacts = files.path(native.source).parent.parent
-    return registry.load_model(derived, Files(artifacts, derived))
+    return registry.load_model(derived, files.renamed({native.name: native.source}))
 
 
 def _dtypes(schema: Any, signature: Signature, options: Options) -> dict[str, str]:

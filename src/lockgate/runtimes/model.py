@@ -7,20 +7,11 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from lockgate.kernel.errors import LockgateError
+from lockgate.embedded.failures import RuntimeFailure
+
+__all__ = ["Array", "Model", "RuntimeFailure"]
 
 Array = NDArray[Any]
-
-
-class RuntimeFailure(LockgateError):
-    """The runtime could not load the model, or the model raised, hung or died on a request.
-
-    kind: what the failure is counted as: error, timeout, crashed, output.
-    """
-
-    def __init__(self, message: str, *, kind: str = "error", hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.kind = kind
 
 
 class Model(Protocol):

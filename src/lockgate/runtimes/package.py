@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from lockgate.boundary.folder import check_names
 from lockgate.boundary.manifest import Manifest, decode, verify
 from lockgate.kernel.digest import PREFIX
 from lockgate.kernel.errors import Invalid, NotFound
 
+MANIFEST, FILES = "manifest.json", "files"  # as in boundary.bundles, which signs too and so needs more than a package may have
+
 
 class Files(Mapping[str, memoryview]):
-    """The content of each file by its name, mapped into memory and verified; `path` says where it lies (under its digest)."""
+    """The content of each file by its name, mapped into memory and verified; `path` says where it lies."""
 
-    def __init__(self, artifacts: Path, manifest: Manifest) -> None:
-        self._paths = {file.name: _path(artifacts, file.digest) for file in manifest.files}
+    def __init__(self, paths: Mapping[str, Path], manifest: Manifest) -> None:
+        self._paths = {file.name: paths[file.name] for file in manifest.files}
         self._contents = {file.name: _mapped(self._paths[file.name], file.name, file.digest) for file in manifest.files}
         for file in manifest.files:
             verify(self._contents[file.name], file.digest, file.name)
@@ -38,9 +41,13 @@ class Files(Mapping[str, memoryview]):
 
     def under(self, folder: str) -> Files:
         """Those whose names begin with `folder`, by the rest of their names. Nothing is mapped or verified again."""
-        return _Under(
-            {name.removeprefix(folder): path for name, path in self._paths.items() if name.startswith(folder)},
-            {name.removeprefix(folder): content for name, content in self._contents.items() if name.startswith(folder)},
+        return self.renamed({name.removeprefix(folder): name for name in self if name.startswith(folder)})
+
+    def renamed(self, sources: Mapping[str, str]) -> Files:
+        """Some of them, under other names. sources: our name of each."""
+        return _Some(
+            {name: self.path(source) for name, source in sources.items()},
+            {name: self[source] for name, source in sources.items()},
         )
 
     def only(self, suffix: str) -> str:
@@ -55,7 +62,7 @@ class Files(Mapping[str, memoryview]):
         return names[0]
 
 
-class _Under(Files):
+class _Some(Files):
     """Some of the files of another package."""
 
     def __init__(self, paths: dict[str, Path], contents: dict[str, memoryview]) -> None:
@@ -72,7 +79,18 @@ def read(artifacts: Path, digest: str) -> tuple[Manifest, Files]:
         NotFound: a file is missing. Corrupt: its bytes are not those of its digest. Invalid: it is no package.
     """
     manifest = decode(bytes(_mapped(_path(artifacts, digest), "the manifest", digest)), digest)
-    return manifest, Files(artifacts, manifest)
+    return manifest, Files({file.name: _path(artifacts, file.digest) for file in manifest.files}, manifest)
+
+
+def read_folder(folder: Path, digest: str) -> tuple[Manifest, Files]:
+    """The same, of a package that lies in a folder by the names of its members (see boundary.bundles).
+
+    Raises:
+        NotFound, Corrupt, Invalid: as `read`; Invalid too if a file's name is no plain path.
+    """
+    manifest = decode(bytes(_mapped(folder / MANIFEST, "the manifest", digest)), digest)
+    check_names(file.name for file in manifest.files)
+    return manifest, Files({file.name: folder / FILES / file.name for file in manifest.files}, manifest)
 
 
 def _path(artifacts: Path, digest: str) -> Path:

@@ -30,7 +30,7 @@ class Runtime:
     code: bool = False
 
 
-_HERE = "lockgate.runtimes"
+_HERE = __name__.rpartition(".")[0]  # a wheel carries these modules under another name
 RUNTIMES: dict[str, Runtime] = {
     "onnx": Runtime(f"{_HERE}.onnx", inline=True),
     "sklearn": Runtime(f"{_HERE}.sklearn", extra="skops"),

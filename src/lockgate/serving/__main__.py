@@ -1,4 +1,4 @@
-"""`python -m lockgate.serving`: the data plane of one home."""
+"""`python -m lockgate.serving`: the data plane of one home, or, with --package, of packages alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from lockgate.kernel.clock import SystemClock
-from lockgate.kernel.errors import Invalid, LockgateError
+from lockgate.kernel.errors import Invalid, LockgateError, Refused
 from lockgate.kernel.log import configure
 from lockgate.serving.grpc import port as grpc_port
-from lockgate.serving.server import exposing
+from lockgate.serving.server import alone, exposing
 from lockgate.serving.server.scaling import parse_bounds
 from lockgate.serving.server.settings import Settings
 from lockgate.serving.server.supervisor import run
@@ -29,10 +29,10 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument(
         "--workers", default="1", help="processes that answer, at best one for each core; 1-4: as many as are needed (default: 1)"
     )
-    asked.add_argument("--control", default="http://127.0.0.1:7070", help="the control plane (default: %(default)s)")
-    asked.add_argument("--home", type=Path, required=True, help="the data plane's own folder: routes, records, spool")
-    asked.add_argument("--artifacts", type=Path, required=True, help="folder of artifacts by digest; read only")
-    asked.add_argument("--secrets", type=Path, required=True, help="folder with prediction.key and control.token")
+    asked.add_argument("--control", help=f"the control plane (default: {alone.CONTROL})")
+    asked.add_argument("--home", type=Path, help="the data plane's own folder: routes, records, spool")
+    asked.add_argument("--artifacts", type=Path, help="folder of artifacts by digest; read only")
+    asked.add_argument("--secrets", type=Path, help="folder with prediction.key and control.token")
     asked.add_argument("--body-limit", type=int, default=16 << 20, help="bytes of one request's body (default: %(default)s)")
     asked.add_argument(
         "--grace", type=float, default=0.5, help="seconds of «not ready» before connections end (default: %(default)s)"
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         "--trace-share", type=float, default=0.01, help="of the requests whose caller traces nothing (default: %(default)s)"
     )
     exposing.add_options(asked)
+    alone.add_options(asked)
     asked.add_argument(
         "--watch-stdin", action="store_true", help="stop when standard input ends: for whoever starts this process"
     )
@@ -84,16 +85,20 @@ def main() -> int:
     try:
         given["workers"] = parse_bounds(given["workers"])
         given["tls"] = exposing.take_tls(given)
-        settings = Settings(**given)
-        exposing.check(settings.exposure, settings.secrets, SystemClock())
-        if settings.grpc_port is None:
-            return run(settings, watch_stdin=watch_stdin)
-        grpc_port.check(settings.tls)
-        with grpc_port.reserved(settings.host, settings.grpc_port) as port:
-            return run(msgspec.structs.replace(settings, grpc_port=port), watch_stdin=watch_stdin)
+        with alone.prepared(given):
+            return _serve(Settings(**given), watch_stdin=watch_stdin)
     except LockgateError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        return 2 if isinstance(error, Invalid) else 1
+        return 3 if isinstance(error, Refused) else 2 if isinstance(error, Invalid) else 1
+
+
+def _serve(settings: Settings, *, watch_stdin: bool) -> int:
+    exposing.check(settings.exposure, settings.key_file, SystemClock())
+    if settings.grpc_port is None:
+        return run(settings, watch_stdin=watch_stdin)
+    grpc_port.check(settings.tls)
+    with grpc_port.reserved(settings.host, settings.grpc_port) as port:
+        return run(msgspec.structs.replace(settings, grpc_port=port), watch_stdin=watch_stdin)
 
 
 if __name__ == "__main__":

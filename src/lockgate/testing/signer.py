@@ -1,9 +1,14 @@
-"""A signer of toy keys: no cryptography, the same contract."""
+"""Signers for tests: one of toy keys, which has no cryptography and the same contract, and one of real keys in memory."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lockgate.boundary import public_keys
 from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Invalid
 
@@ -27,6 +32,26 @@ class MemorySigner:
         if not public_key.startswith(_KIND):
             raise Invalid(f"public key {public_key!r:.100} found, {_KIND} and a name expected")
         return signature == _signature(public_key, content)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySigner:
+    """A ports.signer.Signer with Ed25519, for what is verified by public key. The key follows from the name: for tests only."""
+
+    name: str = "home"
+
+    @property
+    def public_key(self) -> str:
+        return public_keys.spelled(self._private().public_key())
+
+    def sign(self, content: bytes) -> str:
+        return b64encode(self._private().sign(content)).decode()
+
+    def genuine(self, public_key: str, content: bytes, signature: str) -> bool:
+        return public_keys.genuine(public_key, content, signature)
+
+    def _private(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(sha256(self.name.encode()).digest())
 
 
 def _signature(public_key: str, content: bytes) -> str:

@@ -13,6 +13,7 @@ from lockgate.ports.records import RecordSource
 from lockgate.ports.run_folders import RunFolders
 from lockgate.ports.runtimes import Runtime
 from lockgate.ports.source import Source
+from lockgate.ports.vulnerabilities import VulnerabilityScanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class BuildWorld:
     checker: (frame, contract, Unix seconds) → a sentence for each rule that is broken.
     runtimes: what a stored package is asked with before it is registered, and the champion about the candidate's held-out rows.
     records: what production was asked; None: nothing is recorded here.
-    server: what serves a package for a moment, to see what it costs.
+    server: what serves a package for a moment, to see what it costs. scanner: who knows of vulnerabilities; None: nobody.
     """
 
     executors: Executors
@@ -39,3 +40,4 @@ class BuildWorld:
     runtimes: tuple[Runtime, ...] = ()
     natives: Mapping[str, str] = field(default_factory=dict)
     records: RecordSource | None = None
+    scanner: VulnerabilityScanner | None = None

@@ -23,6 +23,7 @@ from lockgate.stages.build.packaging.graph_package import MANIFEST, folder_of, m
 from lockgate.usecases.find_nodes import COMPOSED
 from lockgate.usecases.keep_evidence import keep_evidence
 from lockgate.usecases.read_graph import Part, ReadGraph, read_graph
+from lockgate.usecases.sign_version import next_number, record_signed, renumbered, with_papers
 from lockgate.usecases.verify_package import verify_package
 from lockgate.usecases.world import World
 
@@ -127,14 +128,16 @@ class _Answers:
 def _register(world: World, run: Run, digest: str, actor: Actor) -> ModelVersion:
     """The next version, with what made it, in one transaction. Whatever the project file says, a person sends it on its way."""
     now = world.clock.now()
-    evidence = keep_evidence(world, run, digest)
+    evidence, number = keep_evidence(world, run, digest), next_number(world, run.model)
+    drawn = ModelVersion(
+        run.model, number, digest, run.id, run.author, created_at=now, dirty=run.dirty, gates=run.gates, evidence=evidence
+    )
+    drawn = with_papers(world, drawn, run)
     with world.state.write() as tx:
         model = tx.get(MODELS, run.model) or RegisteredModel(run.model, now)
         number = model.latest_version + 1
         tx.put(MODELS, replace(model, latest_version=number))
-        version = ModelVersion(
-            run.model, number, digest, run.id, run.author, created_at=now, dirty=run.dirty, gates=run.gates, evidence=evidence
-        )
+        version = renumbered(world, drawn, number, run)
         tx.put(VERSIONS, version)
         tx.put(RUNS, replace(run, version=number, finished_at=now))
         details = {"run": run.id, "digest": digest, "commit": None, "cause": run.cause, "evidence": evidence}
@@ -142,4 +145,5 @@ def _register(world: World, run: Run, digest: str, actor: Actor) -> ModelVersion
         tx.record(
             Happened(Action.VERSION_REGISTERED, actor.name, actor.authenticated, now, subject, run.model, number, dict(details))
         )
+        record_signed(tx, world, version, actor, now)
     return version

@@ -19,6 +19,7 @@ from lockgate.usecases.apply_stage import apply_stage
 from lockgate.usecases.bind_request import bind_request
 from lockgate.usecases.break_glass import glass_of
 from lockgate.usecases.check_segment import check_same_part
+from lockgate.usecases.check_signature import check_signed
 from lockgate.usecases.expire_requests import expire_requests
 from lockgate.usecases.find_rule import check_gates, check_move, check_person, known_as, rule_for
 from lockgate.usecases.find_staged import check_had_its_time
@@ -120,6 +121,7 @@ def _check_way(
     if glass is None:
         check_gates(tx, version, rule, request.to_stage, now)
     if request.to_stage in ENVIRONMENT_OF:
+        check_signed(tx, version)
         check_same_part(tx, request)
         check_had_its_time(tx, version, ENVIRONMENT_OF[request.to_stage], now)
 

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from lockgate.domain.environments import ENVIRONMENT_OF
 from lockgate.domain.events import Action, Happened
+from lockgate.domain.forms import Form
 from lockgate.domain.models import ModelVersion, RequestState
 from lockgate.domain.people import Actor
 from lockgate.kernel.errors import Refused
-from lockgate.ports.state import ALIASES, COMMENTS, LEARNINGS, NOTES, REQUESTS, VERSIONS, Reader, Writer
+from lockgate.ports.state import ALIASES, COMMENTS, FORMS, LEARNINGS, NOTES, REQUESTS, SCANS, VERSIONS, Reader, Writer
 from lockgate.usecases.find_champions import segment_champions
 from lockgate.usecases.find_rollouts import last_into_each
 from lockgate.usecases.find_things import version_of
@@ -35,6 +36,10 @@ def delete_version(world: World, model: str, version: int, actor: Actor) -> None
         for comment in tx.find(COMMENTS, model=model, version=version):
             tx.remove(COMMENTS, comment.id)
         tx.remove(NOTES, model, version)
+        for form in Form:
+            tx.remove(FORMS, model, version, form.value)
+        for scan in tx.find(SCANS, model=model, version=version):
+            tx.remove(SCANS, model, version, scan.tool)
         tx.remove(VERSIONS, model, version)
         tx.record(_happened(Action.VERSION_DELETED, found, actor, now, digest=found.digest))
 

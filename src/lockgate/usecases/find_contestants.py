@@ -9,6 +9,7 @@ from lockgate.domain.rollouts import Plan
 from lockgate.kernel.errors import Invalid, Refused
 from lockgate.ports.state import REQUESTS, Reader
 from lockgate.usecases.check_segment import told_by_file
+from lockgate.usecases.check_signature import check_signed
 from lockgate.usecases.find_things import version_of
 
 
@@ -35,6 +36,7 @@ def contestants(
         )
     for one in others:
         _check_may_contend(tx, one, segment)
+        check_signed(tx, one)
     return tuple(ContestArm(one.version, one.digest, share) for one, share in zip(arms, plan.contest.beginning, strict=True))
 
 

@@ -13,6 +13,8 @@ from lockgate.ports.state import RUNS, USERS, WAIVERS, Reader
 from lockgate.stages.decide.approvals import check_may_decide
 from lockgate.stages.decide.entry import EntryRule, entry_rule, missing_edge
 from lockgate.stages.decide.waiving import unpassed
+from lockgate.usecases.check_signature import against_signature
+from lockgate.usecases.find_gates import gates_of
 from lockgate.usecases.find_nodes import nodes_of
 from lockgate.usecases.find_things import environment_of, policy_of
 
@@ -94,14 +96,14 @@ def missing_gates(tx: Reader, version: ModelVersion, rule: EntryRule, to_stage: 
     """What is missing, in words; only environments ask."""
     if to_stage not in ENVIRONMENT_OF:
         return []
-    found = {result.gate for result in version.gates}
+    found = {result.gate for result in gates_of(tx, version)}
     never = [f"the policy requires gate {gate!r}, which it was not judged by" for gate in rule.gates if gate not in found]
     return never + unpassed_gates(tx, version, now)
 
 
 def unpassed_gates(tx: Reader, version: ModelVersion, now: datetime) -> list[str]:
     """Which results neither passed nor are waived now, in words. A graph answers for every version in it, however deep."""
-    left = unpassed(version.gates, tx.find(WAIVERS, model=version.model), version.version, now)
+    left = unpassed(gates_of(tx, version), tx.find(WAIVERS, model=version.model), version.version, now)
     found = [f"gate {one.gate!r} ({one.rule}) said {one.verdict.value} and no waiver holds" for one in left]
     for name, node in nodes_of(tx, version).items():
         told = unpassed_gates(tx, node, now) if node else ["it was deleted, so nobody can say what its gates found"]
@@ -119,5 +121,7 @@ def left_to_people(tx: Reader, version: ModelVersion, to_stage: Stage, now: date
         return f"{to_stage.value} wants the word of {platform.need} people"
     if platform is not None and "requester" in platform.excluded:
         return f"{to_stage.value} wants the word of somebody else than asks, and the policy is who asks"
-    missing = missing_gates(tx, version, rule, to_stage, now)
+    missing = [*missing_gates(tx, version, rule, to_stage, now)]
+    if to_stage in ENVIRONMENT_OF and (why := against_signature(tx, version)):
+        missing.append(why)
     return "; ".join(missing) or missing_edge(policy_of(tx).edges, version.stage, to_stage)

@@ -8,7 +8,7 @@ from lockgate.domain.projects import Environment
 from lockgate.domain.rollouts import Rollout
 from lockgate.domain.runs import Run
 from lockgate.kernel.errors import NotFound
-from lockgate.ports.state import MODELS, POLICIES, PROJECTS, REQUESTS, ROLLOUTS, RUNS, VERSIONS, Reader
+from lockgate.ports.state import ALIASES, MODELS, POLICIES, PROJECTS, REQUESTS, ROLLOUTS, RUNS, VERSIONS, Reader
 
 
 def model_named(tx: Reader, name: str) -> RegisteredModel:
@@ -39,9 +39,25 @@ def version_of(tx: Reader, model: str, version: int) -> ModelVersion:
     if known is None:
         names = ", ".join(sorted(one.name for one in tx.find(MODELS))) or "none yet"
         raise NotFound(f"there is no model {model!r}; models here: {names}", hint="Make one: lockgate run")
+    if 1 <= version <= known.latest_version:
+        raise NotFound(f"{model} {version} was deleted", hint=f"See what there is: lockgate versions {model}")
     raise NotFound(
         f"{model} has no version {version}; its latest is {known.latest_version}", hint=f"See lockgate versions {model}"
     )
+
+
+def version_named(tx: Reader, model: str, name: str) -> ModelVersion:
+    """By its number or by an alias of it, such as `champion`."""
+    if name.isdecimal() and name.isascii():
+        return version_of(tx, model, int(name[:_LONGEST_NUMBER]))
+    alias = tx.get(ALIASES, model, name)
+    if alias is not None:
+        return version_of(tx, model, alias.version)
+    known = ", ".join(one.name for one in tx.find(ALIASES, model=model_named(tx, model).name)) or "none yet"
+    raise NotFound(f"{model} has no alias {name!r}; its aliases: {known}", hint=f"See its versions: lockgate versions {model}")
+
+
+_LONGEST_NUMBER = 18  # digits: what databases hold
 
 
 def request_by(tx: Reader, request_id: str) -> TransitionRequest:

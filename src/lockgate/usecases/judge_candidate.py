@@ -11,11 +11,12 @@ from lockgate.domain.runs import Run, StepRun, StepStatus
 from lockgate.domain.verdicts import GateResult, GateVerdict
 from lockgate.ports.state import WAIVERS
 from lockgate.project.load import Project
-from lockgate.stages.decide.gates import fairness, packaged, quality, robustness, skew, slices, split
+from lockgate.stages.decide.gates import fairness, packaged, quality, robustness, skew, slices, split, supply_chain
 from lockgate.stages.decide.gates.metrics import metrics
 from lockgate.stages.decide.waiving import unpassed, waive
 from lockgate.usecases.ask_package import measure_package, probe_package
 from lockgate.usecases.build_world import BuildWorld
+from lockgate.usecases.check_supply_chain import check_supply_chain
 from lockgate.usecases.compare_recorded import compare_recorded
 from lockgate.usecases.evaluate_champion import evaluate_champion
 from lockgate.usecases.execute_tasks import OnProgress
@@ -65,6 +66,8 @@ def _gates(world: World, build: BuildWorld, project: Project, run: Run, candidat
         yield slices.GATE, partial(slices.judge_slices, gates.slices, rows, made.held_out, cut)
     if gates.skew is not None:
         yield skew.GATE, partial(compare_recorded, build.records, gates.skew, run.model, made)
+    if gates.supply_chain is not None:
+        yield supply_chain.GATE, partial(check_supply_chain, world, build.scanner, gates.supply_chain, candidate.manifest)
     if gates.robustness:
         yield robustness.GATE, partial(probe_package, build, gates, candidate.manifest, made)
     if gates.packaged.limits:

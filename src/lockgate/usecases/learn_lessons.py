@@ -30,7 +30,7 @@ from lockgate.usecases.find_things import version_of
 from lockgate.usecases.live_models import Live, LiveModels
 from lockgate.usecases.sound_alarm import sound_alarm
 from lockgate.usecases.stop_learning import put_stopped
-from lockgate.usecases.take_checkpoint import Checkpoint, register_checkpoint, take_checkpoint
+from lockgate.usecases.take_checkpoint import Checkpoint, drawn_up, register_checkpoint, take_checkpoint
 from lockgate.usecases.tidy_lessons import tidy_lessons
 from lockgate.usecases.world import World
 
@@ -151,6 +151,7 @@ def _written(
     alarmed: bool,
 ) -> bool:
     """False, and nothing is, if what the turn went by stands no more."""
+    drawn = drawn_up(world, after, made, event_rate) if made is not None else None
     with world.state.write() as tx:
         if standing_of(tx, after.model).key != task.standing.key:
             return False
@@ -159,10 +160,10 @@ def _written(
             sound_alarm(tx, after, task.champion, task.online, task.event, now)
             return True
         tx.add_all(LABELLED_PAIRS, pairs)
-        if made is None:
+        if made is None or drawn is None:
             tx.put(LEARNINGS, after)
         else:
-            register_checkpoint(tx, after, made, task.standing.plan, event_rate, now)
+            register_checkpoint(world, tx, after, made, drawn, task.standing.plan)
     return True
 
 

@@ -12,6 +12,7 @@ from lockgate.domain.rollouts import RampStep, Rollout
 from lockgate.ports.state import LEARNINGS, ROLLOUTS, ROUTES, VERSIONS, PublishedRoutes, Reader, Writer
 from lockgate.stages.deliver.rollout import entering, met, shares, with_step
 from lockgate.stages.deliver.routes import Apart, route
+from lockgate.stages.deliver.vouched_routes import with_papers
 from lockgate.usecases.find_champions import champions_in_force, segmentation_in_force
 from lockgate.usecases.find_holds import hold_on
 from lockgate.usecases.find_rollouts import last_into_each, rollouts_under_way
@@ -63,7 +64,13 @@ def desired_route(tx: Reader, model: str) -> Route | None:
     answers = environment_of(tx, model, PRODUCTION).answers
     under_way, retained, hold = rollouts_under_way(tx, model), retained_version(tx, model), hold_on(tx, model)
     apart, learns = _apart(tx, model), _learns(tx, model)
-    return route(model, standing, under_way, retained, answers, hold, apart, learns=learns)
+    desired = route(model, standing, under_way, retained, answers, hold, apart, learns=learns)
+    return with_papers(desired, lambda number: _provenance(tx, model, number)) if desired else None
+
+
+def _provenance(tx: Reader, model: str, version: int) -> str:
+    found = tx.get(VERSIONS, model, version)
+    return found.provenance if found else ""
 
 
 def _learns(tx: Reader, model: str) -> bool | None:

@@ -21,41 +21,45 @@ from lockgate.usecases.find_things import environment_of
 from lockgate.usecases.keep_evidence import keep_evidence
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.send_on import send_on_its_way
+from lockgate.usecases.sign_version import next_number, record_signed, renumbered, with_papers
 from lockgate.usecases.world import World
 
 
 def register_version(
     world: World, run: Run, actor: Actor, *, digest: str, evaluation: str, reference: str, project: ProjectRecord
 ) -> ModelVersion:
-    """The next version of the run's model, with the run's last state, in one transaction. Its evidence is kept before.
+    """The next version of the run's model, with the run's last state, in one transaction. Its evidence is kept, and its papers
+    are signed, before.
 
     digest: of the package's manifest. evaluation, reference: digests of artifacts.
 
     Raises:
-        Refused: a gate did not pass, and is not waived for this version at this time.
+        Refused: a gate did not pass, and is not waived for this version at this time. Unavailable: the key to sign with.
     """
     now = world.clock.now()
     evidence = keep_evidence(world, run, digest, evaluation, reference)
+    drawn = ModelVersion(
+        model=run.model,
+        version=next_number(world, run.model),
+        digest=digest,
+        run=run.id,
+        author=run.author,
+        created_at=now,
+        dirty=run.dirty,
+        metrics=run.metrics,
+        gates=run.gates,
+        evidence=evidence,
+        evaluation=evaluation,
+        reference=reference,
+    )
+    drawn = with_papers(world, drawn, run)
     with world.state.write() as tx:
         remember_project(tx, project, actor, now)
         model = tx.get(MODELS, run.model) or RegisteredModel(run.model, now)
         number = model.latest_version + 1
         _check_gates(tx, run, number, now)
         tx.put(MODELS, replace(model, latest_version=number))
-        version = ModelVersion(
-            model=run.model,
-            version=number,
-            digest=digest,
-            run=run.id,
-            author=run.author,
-            created_at=now,
-            dirty=run.dirty,
-            metrics=run.metrics,
-            gates=run.gates,
-            evidence=evidence,
-            evaluation=evaluation,
-            reference=reference,
-        )
+        version = renumbered(world, drawn, number, run)
         tx.put(VERSIONS, version)
         tx.put(RUNS, replace(run, status=RunStatus.REGISTERED, version=number, finished_at=now))
         details = {"run": run.id, "digest": digest, "commit": run.commit, "cause": run.cause, "evidence": evidence}
@@ -63,6 +67,7 @@ def register_version(
         tx.record(
             Happened(Action.VERSION_REGISTERED, actor.name, actor.authenticated, now, subject, run.model, number, dict(details))
         )
+        record_signed(tx, world, version, actor, now)
         if project.is_automatic(project.first):
             send_on_its_way(tx, version, now)
         return version

@@ -14,6 +14,7 @@ from lockgate.ports.state import REQUESTS, Reader, Writer
 from lockgate.stages.decide.binding import check_seen
 from lockgate.usecases.bind_request import binding_of
 from lockgate.usecases.check_segment import told_by_file
+from lockgate.usecases.check_signature import check_signed
 from lockgate.usecases.expire_requests import expire_requests
 from lockgate.usecases.find_rule import check_move
 from lockgate.usecases.find_staged import check_had_its_time
@@ -58,6 +59,7 @@ def open_request(
         raise Conflict(f"{version.model} {version.version} already is in {to_stage.value}", hint=hint)
     check_move(tx, version, to_stage)
     if to_stage in ENVIRONMENT_OF:
+        check_signed(tx, version)
         check_may_enter(tx, version, ENVIRONMENT_OF[to_stage], segment=segment)
         check_had_its_time(tx, version, ENVIRONMENT_OF[to_stage], now)
     own = next((one for one in asking_for(tx, version, to_stage, segment) if one.requester == actor.name), None)

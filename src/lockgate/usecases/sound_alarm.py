@@ -11,6 +11,7 @@ from lockgate.domain.people import LEARNER
 from lockgate.kernel.quantities import format_share
 from lockgate.ports.state import Writer
 from lockgate.stages.deliver.online.course import tainted, way_back
+from lockgate.usecases.check_signature import against_signature
 from lockgate.usecases.return_by_loading import stood_in_production
 from lockgate.usecases.roll_back import return_to
 from lockgate.usecases.stop_learning import put_stopped
@@ -26,7 +27,8 @@ def sound_alarm(
     )
     stopped = put_stopped(tx, learning, LEARNER, said, now)
     if tainted(champion, stopped):
-        target = way_back(stopped, stood_in_production(tx, learning.model))
+        stood = (one for one in stood_in_production(tx, learning.model) if against_signature(tx, one) is None)
+        target = way_back(stopped, stood)
         if target is not None:
             return_to(tx, target, LEARNER, now, f"version {champion.version} learned rows from {learning.clean} on: {said}")
     return stopped

@@ -23,6 +23,7 @@ from lockgate.stages.deliver.journal import begun
 from lockgate.stages.deliver.online.course import plan_of
 from lockgate.stages.deliver.rollout import has_judge
 from lockgate.usecases.check_segment import across, check_no_segment_needs, check_segment
+from lockgate.usecases.check_signature import check_signed
 from lockgate.usecases.find_champions import champion_in_force, champions_in_force, segmentation_of
 from lockgate.usecases.find_contestants import contestants
 from lockgate.usecases.find_rollouts import rollouts_under_way
@@ -114,9 +115,12 @@ def prepare_rollout(
 ) -> Rollout:
     """The same for a version of which it is known that it may enter. Without a request a segment is entered by a roll-back only.
 
+    Every version that comes to answer anybody comes this way, so here its signature is looked at.
+
     Raises:
-        InvalidInput: the plan's judge could never say anything.
+        InvalidInput: the plan's judge could never say anything. Refused: as check_signed.
     """
+    check_signed(tx, version)
     segmentation, apart = _told_apart(tx, version.model, environment, segment)
     own = champion_in_force(tx, version.model, segment) if segment else None
     baseline = own or standing_in(tx, version.model, environment)

@@ -23,9 +23,11 @@ from lockgate.kernel.digest import digest_bytes
 from lockgate.ports.learners import Learner
 from lockgate.ports.state import LEARNINGS, MODELS, VERSIONS, Writer
 from lockgate.stages.deliver.online import lessons
+from lockgate.usecases.check_signature import against_signature
 from lockgate.usecases.find_things import model_named, version_of
 from lockgate.usecases.find_trials import trial_of
 from lockgate.usecases.open_learner import Opened, learner_of
+from lockgate.usecases.sign_version import next_number, record_signed, renumbered, with_papers
 from lockgate.usecases.start_rollout import in_the_way, open_rollout
 from lockgate.usecases.world import World
 
@@ -78,33 +80,45 @@ def take_checkpoint(world: World, parent: Opened, learner: Learner, learned: Ite
     return made
 
 
-def register_checkpoint(
-    tx: Writer, learning: Learning, made: Checkpoint, plan: Plan, event_rate: float | None, now: datetime
-) -> Learning:
-    """The learning after its checkpoint has become a version, which is judged if nothing else is under way in Production.
+def drawn_up(world: World, learning: Learning, made: Checkpoint, event_rate: float | None) -> ModelVersion:
+    """The version that the checkpoint is to become, with its papers signed. Nothing is registered.
 
     event_rate: of the judged event among the rows since the parent, by what the model scored before it learned each.
     """
-    base, model = version_of(tx, learning.model, learning.base), model_named(tx, learning.model)
-    number = model.latest_version + 1
-    tx.put(MODELS, replace(model, latest_version=number))
+    with world.state.read() as tx:
+        base = version_of(tx, learning.model, learning.base)
     version = ModelVersion(
         model=learning.model,
-        version=number,
+        version=next_number(world, learning.model),
         digest=made.digest,
         run=base.run,
         author=LEARNER.name,
-        created_at=now,
+        created_at=world.clock.now(),
         dirty=base.dirty,
         metrics={} if event_rate is None else {"event_rate": event_rate},
         reference=base.reference,
         learned=Learned(learning.course, learning.checkpoint, learning.checkpoint_at, learning.learned, made.lessons),
     )
+    return with_papers(world, version, None)
+
+
+def register_checkpoint(
+    world: World, tx: Writer, learning: Learning, made: Checkpoint, drawn: ModelVersion, plan: Plan
+) -> Learning:
+    """The learning after its checkpoint has become a version, which is judged if nothing else is under way in Production.
+
+    drawn: see `drawn_up`.
+    """
+    model, now = model_named(tx, learning.model), drawn.created_at
+    number = model.latest_version + 1
+    tx.put(MODELS, replace(model, latest_version=number))
+    version = renumbered(world, drawn, number, None)
     tx.put(VERSIONS, version)
     tx.record(_registered(version, made.opened.manifest, now))
+    record_signed(tx, world, version, LEARNER, now)
     changed = replace(learning, checkpoint=number, checkpoint_at=learning.learned)
     tx.put(LEARNINGS, changed)
-    if _may_be_judged(tx, learning.model, plan):
+    if _may_be_judged(tx, version, plan):
         open_rollout(tx, version, PRODUCTION, LEARNER, now, plan=plan)
     return changed
 
@@ -120,5 +134,7 @@ def _registered(version: ModelVersion, manifest: Manifest, now: datetime) -> Hap
     return Happened(action, who.name, who.authenticated, now, subject, version.model, version.version, details)
 
 
-def _may_be_judged(tx: Writer, model: str, plan: Plan) -> bool:
-    return trial_of(tx, model) is None and in_the_way(tx, model, PRODUCTION, plan) is None
+def _may_be_judged(tx: Writer, version: ModelVersion, plan: Plan) -> bool:
+    """What nobody trusted signed waits until somebody has: learning goes on meanwhile."""
+    free = trial_of(tx, version.model) is None and in_the_way(tx, version.model, PRODUCTION, plan) is None
+    return free and against_signature(tx, version) is None

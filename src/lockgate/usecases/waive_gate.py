@@ -16,8 +16,9 @@ from lockgate.domain.waivers import Waiver
 from lockgate.kernel.errors import Conflict, Fault, InvalidInput, NotFound, Refused
 from lockgate.kernel.ids import new_id
 from lockgate.kernel.quantities import format_duration
-from lockgate.ports.state import MODELS, RUNS, WAIVERS, Reader
+from lockgate.ports.state import MODELS, RUNS, SCANS, WAIVERS, Reader
 from lockgate.stages.decide import roles
+from lockgate.stages.decide.gates import supply_chain
 from lockgate.stages.decide.spec import GatesSpec
 from lockgate.usecases.find_things import policy_of
 from lockgate.usecases.world import World
@@ -117,6 +118,8 @@ def _rule_fault(tx: Reader, asked: Waiver) -> Fault | None:
         return None
     runs = tx.find(RUNS, model=asked.model, newest_first=True, limit=_LOOKED_AT)
     judged = {gate.rule: None for run in runs for gate in run.gates if gate.gate == asked.gate}
+    if asked.gate == supply_chain.GATE:  # scans find what no run did
+        judged |= {supply_chain.rule_of(one): None for scan in tx.find(SCANS, model=asked.model) for one in scan.found}
     if asked.rule in judged:
         return None
     known = ", ".join(repr(rule) for rule in judged) or "none"

@@ -30,6 +30,8 @@ from lockgate.stages.deliver.hold_evidence import (
 )
 from lockgate.stages.deliver.readiness import readiness
 from lockgate.stages.deliver.segments import concerning
+from lockgate.usecases.check_signature import against_signature
+from lockgate.usecases.find_things import version_of
 from lockgate.usecases.hold_back import end_hold, renew_hold
 from lockgate.usecases.live_workers import live_workers
 from lockgate.usecases.publish_routes import publish_routes
@@ -110,7 +112,7 @@ def _tick(tx: Writer, hold: Hold, taken: Taken, workers: list[Acknowledgement], 
         _give_up(tx, hold, error, now)
         return
     if said is not None and said.verdict is JudgeVerdict.HARM:
-        return_to_retained(tx, hold.model, CONTROLLER, now, harm_told(hold, said.metrics), hold.baseline, HoldEnd.HARM)
+        _return(tx, hold, harm_told(hold, said.metrics), now)
     elif said is not None and said.verdict is JudgeVerdict.ROUTER_FAULT:
         _over(tx, hold, HoldEnd.ROUTER_FAULT, now, fault_told(watches.guard(tx, hold)))
     elif now >= hold.until:
@@ -119,6 +121,16 @@ def _tick(tx: Writer, hold: Hold, taken: Taken, workers: list[Acknowledgement], 
         _over(tx, hold, HoldEnd.PASSED, now, f"no harm of version {hold.version} was found")
     else:
         _see_whether_it_is_there(tx, renew_hold(tx, hold, now), workers, now)
+
+
+def _return(tx: Writer, hold: Hold, harm: str, now: datetime) -> None:
+    """To the version that is held back. Where the policy does not let it answer any more, people must say what is to be."""
+    against = against_signature(tx, version_of(tx, hold.model, hold.baseline))
+    if against is None:
+        return_to_retained(tx, hold.model, CONTROLLER, now, harm, hold.baseline, HoldEnd.HARM)
+        return
+    log.error("harm, and no way back", extra={"hold": hold.id, "harm": harm, "reason": against})
+    _over(tx, hold, HoldEnd.HARM, now, f"{harm}; version {hold.baseline} cannot come back: {against}")
 
 
 def _stands(tx: Reader, hold: Hold) -> bool:

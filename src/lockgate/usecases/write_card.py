@@ -7,11 +7,12 @@ from lockgate.domain.events import Action
 from lockgate.domain.models import CHAMPION, ModelVersion, TransitionRequest, segment_of
 from lockgate.kernel.errors import LockgateError
 from lockgate.ports.artifacts import ArtifactStore
-from lockgate.ports.state import ALIASES, COMMENTS, NOTES, REQUESTS, RUNS, WAIVERS, Reader
+from lockgate.ports.state import ALIASES, COMMENTS, FORMS, NOTES, REQUESTS, RUNS, WAIVERS, Reader
 from lockgate.stages.decide.card import CardFacts, Learned, Remarks, Standing, card
 from lockgate.stages.decide.waiving import waive
 from lockgate.stages.watch import reference
 from lockgate.usecases.find_answers import answers_to
+from lockgate.usecases.find_gates import gates_of
 from lockgate.usecases.find_things import version_of
 from lockgate.usecases.world import World
 
@@ -27,7 +28,7 @@ def write_card(world: World, model: str, number: int) -> str:
         requests = tx.find(REQUESTS, model=model, version=number)
         facts = CardFacts(
             version=version,
-            gates=waive(version.gates, tx.find(WAIVERS, model=model), number, world.clock.now()),
+            gates=waive(gates_of(tx, version), tx.find(WAIVERS, model=model), number, world.clock.now()),
             run=tx.get(RUNS, version.run),
             standings=_standings(tx, version),
             aliases=tuple(one.name for one in tx.find(ALIASES, model=model) if one.version == number),
@@ -36,6 +37,7 @@ def write_card(world: World, model: str, number: int) -> str:
             comments=tx.find(COMMENTS, model=model, version=number),
             model_notes=tx.get(NOTES, model, 0),
             notes=tx.get(NOTES, model, number),
+            forms=tx.find(FORMS, model=model, version=number),
             manifest=decode(world.artifacts.get(version.digest), version.digest) if world.artifacts.has(version.digest) else None,
             learned=_learned(world.artifacts, version.reference),
         )

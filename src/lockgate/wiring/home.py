@@ -44,6 +44,10 @@ class Home:
         return self.folder / "artifacts"
 
     @property
+    def channels(self) -> Path:
+        return self.folder / "channels"
+
+    @property
     def cache(self) -> Path:
         return self.folder / "cache"
 

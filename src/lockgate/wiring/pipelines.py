@@ -18,6 +18,7 @@ from lockgate.usecases.build_world import BuildWorld
 from lockgate.usecases.list_trusted_types import list_trusted_types
 from lockgate.usecases.world import World
 from lockgate.wiring.home import Home
+from lockgate.wiring.scanners import open_scanner
 
 PACKAGER = "lockgate.integrations.sklearn.package:package"
 NATIVES = {library: f"lockgate.integrations.{library}.native:native" for library in ("xgboost", "lightgbm", "river", "torch")} | {
@@ -48,4 +49,5 @@ def build_world(home: Home, world: World) -> BuildWorld:
         natives=NATIVES,
         server=LocalPackageServer(trusted=trusted),
         records=LocalRecords(home.records),
+        scanner=open_scanner(home, world.clock),
     )

@@ -66,7 +66,7 @@ def test_two_models_become_one_that_goes_the_usual_road(elsewhere: CommandLine, 
     made = compose(elsewhere, declared, "--json", "--as", "anna").json
     assert made["graph"] == "average(flight-delay@2, linear-delay@1)"
     assert made["inline"] is True
-    assert len(list((elsewhere.home / "artifacts").glob("*/*"))) == before + 2  # nothing but the manifest and the evidence is new
+    assert len(list((elsewhere.home / "artifacts").glob("*/*"))) == before + 4  # the manifest, the evidence and the two papers
     evidence = decode_evidence(world.artifacts.get(made["version"]["evidence"]))
     assert (evidence.package, [gate.rule for gate in evidence.gates]) == (made["version"]["digest"], ["runs as graph"])
 

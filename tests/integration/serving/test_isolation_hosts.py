@@ -18,6 +18,7 @@ from lockgate.kernel.errors import Conflict
 from lockgate.runtimes.model import RuntimeFailure
 from lockgate.serving.gateway.loading import PackageLoader
 from lockgate.serving.gateway.shelf import Shelf
+from lockgate.serving.gateway.vouching import Vouching
 from lockgate.serving.isolation.remote import Overloaded
 from tests.integration.serving import isolation_models as models
 from tests.integration.serving.isolation_keeping import (
@@ -307,7 +308,11 @@ def test_a_package_that_fails_after_its_table_let_go_of_it_is_not_tried_for_ever
     async def main() -> None:
         with ThreadPoolExecutor(1) as thread:
             async with home.worker() as hosts:
-                shelf = Shelf(PackageLoader(home.packages.path, thread, hosts), SystemClock(), lambda: None)
+                shelf = Shelf(
+                    PackageLoader(home.packages.path, thread, hosts, Vouching(tmp_path, home.packages.path)),
+                    SystemClock(),
+                    lambda: None,
+                )
                 thread.submit(gate.wait)  # behind it the manifest is read, and only then a process asked for
                 for wanted in ([digest], []):
                     shelf.want(wanted)

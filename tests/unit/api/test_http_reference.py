@@ -12,7 +12,11 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 
 def test_the_reference_and_the_routes_agree(client: Client) -> None:
     described = set(client.get("/openapi.json").json["paths"])
-    named = set(re.findall(r"(?<=[` ])(/(?:api/v1/|control/v1/|health/\w|metrics)[\w/{}.-]*)", REFERENCE.read_text()))
+    named = set(
+        re.findall(
+            r"(?<=[` ])(/(?:api/v1/|control/v1/|channels/|artifacts/|reports|health/\w|metrics)[\w/{}.-]*)", REFERENCE.read_text()
+        )
+    )
     assert named == described
 
 

@@ -31,7 +31,7 @@ webhooks: {targets: ["hooks.internal:8443", "[::1]:80", collector]}
 
 MEANT = "approvers expected (did you mean 'approvers'?)"
 STAGES = "None, Staging, Production, Archived"
-KEYS = "roles, edges, stages, aliases, requests, break_glass, waivers, loading, webhooks"
+KEYS = "roles, edges, stages, aliases, requests, break_glass, waivers, loading, webhooks, signatures"
 
 
 def faults(text: str) -> str:

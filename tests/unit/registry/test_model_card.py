@@ -15,6 +15,7 @@ from lockgate.domain.verdicts import GateResult, GateVerdict, Waived
 from lockgate.stages.decide.card import CAVEATS, INTENDED, CardFacts, Learned, Standing, card, text
 from lockgate.testing.builders import digest, version
 from lockgate.testing.clock import START
+from lockgate.testing.released import built_form
 
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 HOSTILE = "<script>alert(1)</script> [x](javascript:alert(1)) ![i](http://evil/x.png) | a | **b** `c` \n# title\n\n1. one\n- two"
@@ -78,6 +79,7 @@ def everything(said: str) -> CardFacts:
         comments=(Comment("c", "m", 1, said, START, said),),
         notes=Notes("m", 1, START, said, {said: said, INTENDED: said}),
         learned=Learned(10, (said,), (said,), 5, 2),
+        forms=(built_form(file=said, environment=said, by=said, pushed=said),),
     )
 
 

@@ -1,4 +1,4 @@
-"""The policy's trusted types reach the data plane as a file, at the start and when they change."""
+"""The policy's trusted types and keys reach the data plane as files, at the start and when they change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lockgate.boundary import trust
+from lockgate.boundary.trust import TrustedKey
 from lockgate.boundary.trusted_types import FILE, TrustedTypes, read
+from lockgate.domain.policy import SignatureRule
 from lockgate.entrypoints.api.trusted_list import TrustedList
 from lockgate.ports.state import POLICIES
 from lockgate.testing.company import policy, policy_record
+from lockgate.testing.signer import KeySigner
 from lockgate.testing.state import MemoryState
 from lockgate.usecases.list_trusted_types import list_trusted_types
 
@@ -57,3 +61,21 @@ def test_it_follows_by_itself(tmp_path: Path) -> None:
     put(state, "company.models.Encoder")
     TrustedList(state, tmp_path).follow()
     assert (tmp_path / FILE).exists()
+
+
+def test_keys_are_laid_down_while_the_policy_asks_for_signatures(tmp_path: Path) -> None:
+    state, key = MemoryState(), KeySigner("partner").public_key
+    trusted = TrustedList(state, tmp_path)
+    trusted.look()
+    assert not (tmp_path / trust.FILE).exists()
+    own = KeySigner("home").public_key
+    for revoked in ((), (f"{key} the partner",)):
+        rule = SignatureRule(required=True, keys=(f"{key} the partner",), revoked=revoked)
+        with state.write() as tx:
+            tx.put(POLICIES, policy_record(policy=policy(signatures=rule), own_key=own))
+        trusted.look()
+        expected = (TrustedKey(own, "this home"), TrustedKey(key, "the partner", revoked=bool(revoked)))
+        assert trust.read(tmp_path / trust.FILE).keys == expected
+    put(state)
+    trusted.look()
+    assert not (tmp_path / trust.FILE).exists()

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.boundary.manifest import Signature, Tensor
+from lockgate.embedded.datatypes import DATATYPES
 from lockgate.kernel.errors import Fault, Invalid, InvalidInput
 from lockgate.serving.protocol.answers import Parameters
 from lockgate.serving.protocol.columns import Decoder
-from lockgate.serving.protocol.datatypes import DATATYPES
 from lockgate.serving.protocol.problems import answer, problem
 from tests.unit.serving.protocol_samples import binary, values_of_type
 

@@ -9,8 +9,8 @@ import onnx
 import pytest
 
 from lockgate.boundary.manifest import Signature, Tensor
+from lockgate.embedded.onnx import OnnxModel
 from lockgate.kernel.errors import LockgateError
-from lockgate.runtimes.onnx import OnnxModel
 
 
 def model_that_reads(path: str) -> bytes:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from lockgate.boundary.manifest import Tensor
+from lockgate.embedded.datatypes import Array
 from lockgate.kernel.errors import Fault
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Batch, Decoder
-from lockgate.serving.protocol.datatypes import Array
 from lockgate.serving.protocol.problems import refusal
 from lockgate.serving.protocol.requests import Unsupported
 from tests.unit.serving.protocol_samples import ARROW, answered, decoded, faults_of, parsed, signature, tensor

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.boundary.manifest import Tensor
+from lockgate.embedded.datatypes import DATATYPES as DATATYPES_BY_NAME
+from lockgate.embedded.values import BadValue, cast
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
-from lockgate.serving.protocol.datatypes import DATATYPES as DATATYPES_BY_NAME
-from lockgate.serving.protocol.values import BadValue, cast
 from tests.unit.serving.protocol_samples import (
     DATATYPES,
     INTEGERS,

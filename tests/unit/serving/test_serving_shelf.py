@@ -17,6 +17,7 @@ from lockgate.runtimes.model import Model
 from lockgate.serving.gateway.loading import PackageLoader
 from lockgate.serving.gateway.package import Engine, Package
 from lockgate.serving.gateway.shelf import Shelf
+from lockgate.serving.gateway.vouching import Vouching
 from lockgate.serving.gateway.waking import Waking
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.orders import Footprint, Loaded
@@ -274,7 +275,7 @@ def test_what_was_sound_elsewhere_and_fails_here_holds_no_memory(tmp_path: Path)
     async def story() -> None:
         keeper, digest = Keeper(), package_without_its_model(tmp_path)
         with ThreadPoolExecutor(1) as thread:
-            loader = PackageLoader(tmp_path, thread, cast("Hosts", keeper))
+            loader = PackageLoader(tmp_path, thread, cast("Hosts", keeper), Vouching(tmp_path, tmp_path))
             for _ in range(2):
                 with pytest.raises(LockgateError):
                     await loader.load(digest)

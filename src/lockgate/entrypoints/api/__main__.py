@@ -12,6 +12,7 @@ from lockgate.entrypoints.api.app import create_app
 from lockgate.entrypoints.api.trusted_list import TrustedList
 from lockgate.entrypoints.exposed import Exposed, check_exposure
 from lockgate.entrypoints.parent import when_parent_ends
+from lockgate.integrations.local.reported_records import LocalRecordSink
 from lockgate.kernel import log
 from lockgate.wiring.home import Home
 from lockgate.wiring.identity import open_identity
@@ -43,6 +44,7 @@ def main() -> None:
         url=arguments.url,
         identity=open_identity(home, world.clock),
         notices=open_notices(home, arguments.url),
+        reported=LocalRecordSink(home.records),
     )
     # Workers hold long polls open: a stop does not wait for them to end.
     config = uvicorn.Config(

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from lockgate.boundary.key_file import KeyFile
-from lockgate.entrypoints.api import control, health, login, problems
+from lockgate.entrypoints.api import channels, control, health, login, problems, reports
 from lockgate.entrypoints.api.callers import Callers
+from lockgate.entrypoints.api.channel_watch import ChannelWatch
 from lockgate.entrypoints.api.entrance import Entrance
 from lockgate.entrypoints.api.guard import Guard
 from lockgate.entrypoints.api.mlflow.app import mount_mlflow
+from lockgate.entrypoints.api.published import Published
 from lockgate.entrypoints.api.rest import (
     gates,
     learning,
@@ -27,7 +29,9 @@ from lockgate.entrypoints.api.rest import (
     requests,
     rollouts,
     runs,
+    scans,
     status,
+    subscribers,
     watching,
     webhooks,
 )
@@ -38,13 +42,15 @@ from lockgate.entrypoints.ui.app import mount_pages
 from lockgate.entrypoints.ui.errors import error_page
 from lockgate.kernel.errors import LockgateError
 from lockgate.ports.identity import IdentityProvider
+from lockgate.ports.records import RecordSink
 from lockgate.usecases.notice_world import NoticeWorld
 from lockgate.usecases.world import World
 
-_MACHINES = ("/api/", "/control/", "/health/", "/metrics", "/openapi.json")
+_MACHINES = ("/api/", "/control/", "/channels/", "/artifacts/", "/reports", "/health/", "/metrics", "/openapi.json")
 _ROUTERS = (
     models.router,
     gates.router,
+    scans.router,
     requests.router,
     moves.router,
     policy.router,
@@ -54,7 +60,10 @@ _ROUTERS = (
     watching.router,
     webhooks.router,
     status.router,
+    subscribers.router,
     control.router,
+    channels.router,
+    reports.router,
     health.router,
     login.router,
 )
@@ -70,6 +79,7 @@ def create_app(  # noqa: PLR0913 - what the process that starts it has, each by 
     url: str = "",
     identity: IdentityProvider | None = None,
     notices: NoticeWorld | None = None,
+    reported: RecordSink | None = None,
     route_interval: float = INTERVAL,
 ) -> FastAPI:
     """The application, ready for Uvicorn.
@@ -77,7 +87,7 @@ def create_app(  # noqa: PLR0913 - what the process that starts it has, each by 
     home: the folder in which logs of runs lie. control_token: what workers must show, not empty. hosts: names beside loopback's
     by which callers may reach it. keys: of data planes on other machines. url: the address by which browsers reach it, if that is
     not the one at which it listens. identity: who vouches for people; with one the server is closed without users too.
-    notices: by what webhooks are tried, and where their secrets lie.
+    notices: by what webhooks are tried, and where their secrets lie. reported: where records of reports are kept, if they are.
     route_interval: seconds between two looks for a newer
     route table while workers wait.
     """
@@ -88,6 +98,10 @@ def create_app(  # noqa: PLR0913 - what the process that starts it has, each by 
     app.state.control_token = control_token
     app.state.keys = keys
     app.state.route_watch = RouteWatch(world.state, route_interval)
+    app.state.published = Published(home) if home is not None else None
+    app.state.channel_watch = ChannelWatch(app.state.published, route_interval)
+    app.state.paces = reports.Paces(world.clock)
+    app.state.reported_records = reported
     app.state.callers = Callers(world, closed=identity is not None)
     app.state.notices = notices
     app.state.sign_ins = SignIns(identity, url, world.clock)

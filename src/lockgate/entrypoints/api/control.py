@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from lockgate.boundary.acknowledgements import Acknowledgement
 from lockgate.boundary.key_file import KeyFile
-from lockgate.boundary.keys import KeyScope
+from lockgate.boundary.keys import Key, KeyScope
 from lockgate.boundary.observations import Block
 from lockgate.boundary.routes import Revision
 from lockgate.entrypoints.api.route_watch import RouteWatch
@@ -37,8 +37,7 @@ log = logging.getLogger(__name__)
 
 async def known_worker(request: Request, authorization: Annotated[str, Header()] = "") -> None:
     """Let in who holds the home's control token, or a key with the scope `control`."""
-    expected = f"Bearer {request.app.state.control_token}"
-    if compare_digest(authorization.encode(), expected.encode()) or _holds_key(request, authorization.removeprefix("Bearer ")):
+    if holds_token(request, authorization) or holder(request, authorization, KeyScope.CONTROL) is not None:
         return
     raise HTTPException(
         HTTPStatus.UNAUTHORIZED,
@@ -47,15 +46,21 @@ async def known_worker(request: Request, authorization: Annotated[str, Header()]
     )
 
 
-def _holds_key(request: Request, text: str) -> bool:
+def holds_token(request: Request, authorization: str) -> bool:
+    """Whether it is the home's control token."""
+    return compare_digest(authorization.encode(), f"Bearer {request.app.state.control_token}".encode())
+
+
+def holder(request: Request, authorization: str, scope: KeyScope) -> Key | None:
+    """The key that is shown, if it opens `scope` now."""
     file = cast("KeyFile | None", request.app.state.keys)
     if file is None:
-        return False
+        return None
     try:
         file.refresh()
     except Invalid as error:
         log.warning("keys unusable", extra={"reason": error.message})
-    return file.holder(text, KeyScope.CONTROL, _world(request).clock.now()) is not None
+    return file.holder(authorization.removeprefix("Bearer "), scope, _world(request).clock.now())
 
 
 router = APIRouter(prefix="/control/v1", tags=["control channel"], dependencies=[Depends(known_worker)])

@@ -3,7 +3,7 @@
 As long as the state has no user (and no identity provider is configured) the server is open and takes callers by the name that
 they give. From the first user on it is closed: a caller shows a token (`Authorization: Bearer`, or as the password of Basic), or
 is a browser with the cookie of a login. Free are probes, the way in itself, static files, and what clients look for in vain;
-workers show a token of their own.
+workers and subscribers show a token of their own.
 
 Reading needs the scope `read`. Which further scope a write needs its route says (`people.py`); a token that is for reading only
 is refused here already.
@@ -34,7 +34,8 @@ from lockgate.kernel.errors import LockgateError
 from lockgate.usecases.recognise_caller import Caller
 
 PROBES = ("/.well-known/databricks-config",)  # clients look whether there is one, and are told that there is not
-FREE = ("/health/", "/control/", "/static/", "/login/")
+FREE = ("/health/", "/control/", "/channels/", "/artifacts/", "/static/", "/login/")
+REPORTS = "/reports"
 LOGIN = "/login"
 LOGOUT = "/logout"  # whoever may come in may leave
 _CHALLENGE = {"www-authenticate": "Bearer"}
@@ -53,7 +54,7 @@ class Entrance:
         self._told = told
 
     async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(FREE) or scope["path"] in (LOGIN, *PROBES):
+        if scope["type"] != "http" or scope["path"].startswith(FREE) or scope["path"] in (LOGIN, REPORTS, *PROBES):
             await self._app(scope, receive, send)
             return
         try:

@@ -19,6 +19,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGEST_BODY = 512 * 1024
 LARGEST_BLOCK = 16 * 1024 * 1024  # what a worker saw while it could not deliver comes in one block
+LARGEST_REPORT = 4 * 1024 * 1024
+REPORTS = "/reports"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -51,13 +53,14 @@ class Guard:
             answer = problem(HTTPStatus.FORBIDDEN, refusal[0], hint=refusal[1])
             await answer(scope, receive, _with_headers(send))
             return
-        limit = LARGEST_BLOCK if scope["path"].startswith("/control/") else LARGEST_BODY
-        await self._app(scope, _limited(receive, limit), _with_headers(send))
+        await self._app(scope, _limited(receive, _limit(scope["path"])), _with_headers(send))
 
     def _refusal(self, scope: Scope) -> tuple[str, str] | None:
-        """Why the request is not let in, and what to do. Probes and workers come by other addresses; workers show a token."""
+        """Why the request is not let in, and what to do. Probes, workers and subscribers come by other addresses; the
+        latter two show a token.
+        """
         path = scope["path"]
-        if path.startswith(("/health/", "/control/")):
+        if path.startswith(("/health/", "/control/", "/channels/", "/artifacts/")) or path == REPORTS:
             return None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -71,6 +74,12 @@ class Guard:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "another site's page may not write here", "Use the command line or a page of this server."
         return None
+
+
+def _limit(path: str) -> int:
+    if path.startswith("/control/"):
+        return LARGEST_BLOCK
+    return LARGEST_REPORT if path == REPORTS else LARGEST_BODY
 
 
 def _is_json(headers: Headers) -> bool:

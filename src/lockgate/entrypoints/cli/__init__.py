@@ -25,7 +25,13 @@ VERBS = {
     "status": ("server:status", "Say what is live, with whom, since when."),
     "models": ("registry:models", "List the registered models."),
     "versions": ("registry:versions", "List a model's versions."),
+    "scan": ("scan:scan", "Look up what is known against a version, or take in another scanner's report."),
     "card": ("card:card", "Write a version's model card."),
+    "package": ("package:package", "Build a version as a wheel, a data file or a container image that answers as it did."),
+    "serve": ("serve:serve", "Serve packaged models from files, without a home and without a control plane."),
+    "verify": ("verify:verify", "Check a built form from its file and a public key alone."),
+    "key": ("key:key", "See the key that signs releases here, and whose signatures count."),
+    "sign": ("sign:sign", "Sign a version that was registered before versions were signed."),
     "compose": ("compose:compose", "Make a version that is a graph of registered models."),
     "rehearse": ("rehearse:rehearse_plan", "Say what the rollout plan would do, before it does."),
     "policy": ("policy:policy", "Show, check or set the platform's policy: who may let a version go where."),
@@ -42,6 +48,7 @@ VERBS = {
     "rollout": ("rollout:rollout", "Start, see, approve, pause, resume, promote, abort, kill, release or replay a rollout."),
     "learning": ("learning:learning", "See, stop, resume or replay the online learning of a model."),
     "rollback": ("rollout:rollback", "Go back to the version that served before."),
+    "channel": ("channel:channel", "See what running programs follow, and lay it down where they can fetch it."),
     "watch": ("watch:watch", "Show what watching knows of a model: windows, findings, triggers."),
     "token": ("token:token", "Make, list or revoke the keys with which callers may ask the data plane."),
     "user": ("user:user", "Make, list or disable the users of the control plane, and their tokens."),
@@ -98,8 +105,8 @@ class Verbs(click.Group):
 def lockgate() -> None:
     """Continuous delivery for machine-learning models: every change by one road, each step proven, each step reversible.
 
-    With every verb: --home DIR, --as NAME, --json, -v. Exit codes: 0 done, 1 failed, 2 usage, 3 a gate or verdict said no,
-    4 inconclusive.
+    With every verb: --home DIR, --as NAME (before `package`), --json, -v. Exit codes: 0 done, 1 failed, 2 usage,
+    3 a gate or verdict said no, 4 inconclusive.
     """
 
 
@@ -128,13 +135,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _verb_first(given: list[str]) -> list[str]:
     """The options that every verb takes may stand before it too."""
-    moved = 0
-    while moved < len(given) and given[moved] in _EVERYWHERE:
-        moved += _EVERYWHERE[given[moved]]
-    return [*given[moved:], *given[:moved]] if moved < len(given) else given
+    moved, rest = list[list[str]](), given
+    while rest and rest[0] in _EVERYWHERE:
+        taken = _EVERYWHERE[rest[0]]
+        moved, rest = [*moved, rest[:taken]], rest[taken:]
+    if not rest:
+        return given
+    return rest + [word for option, *value in moved for word in (_WHO.get((rest[0], option), option), *value)]
 
 
 _EVERYWHERE = {"--json": 1, "-v": 1, "--verbose": 1, "--as": 2, "--home": 2}  # words that each takes up
+_WHO = {("package", "--as"): "--actor"}  # behind this verb, --as says something else
 
 
 def _say(error: Exception, message: str, hint: str | None, given: Sequence[str]) -> None:

@@ -124,36 +124,41 @@ def as_json(value: Any) -> str:
 
 
 def verb(
-    name: str | None = None, *, makes_home: bool = False, scope: Scope = Scope.WRITE, **settings: Any
+    name: str | None = None, *, makes_home: bool = False, scope: Scope = Scope.WRITE, who: str = "--as", **settings: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """A command whose first argument is the session; the global options may stand behind any verb.
 
     makes_home: it may begin a home where there is none. scope: of the actor's token, if there is one; looked at where it acts.
+    who: the option that says who acts, where --as says something else.
     """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def with_session(*args: Any, as_name: str | None, as_json: bool, home: Path | None, verbose: bool, **kwargs: Any) -> Any:
             del verbose  # main() looks at it
-            _check_name(as_name)
+            _check_name(as_name, who)
             return function(Session(Home.find(home), as_name, as_json, makes_home, scope), *args, **kwargs)
 
         decorated: Callable[..., Any] = with_session
-        for option in reversed(_GLOBAL):
+        for option in reversed((_acting(who), *_GLOBAL)):
             decorated = option(decorated)
         return click.command(name, click.Command, **settings)(decorated)
 
     return decorate
 
 
-def _check_name(name: str | None) -> None:
+def _check_name(name: str | None, option: str) -> None:
     fault = fault_in_name(name) if name is not None else None
     if fault is not None:
-        raise click.BadParameter(f"{name!r}: {fault}; give the name of a person", param_hint="--as")
+        raise click.BadParameter(f"{name!r}: {fault}; give the name of a person", param_hint=option)
+
+
+def _acting(option: str) -> Callable[[Any], Any]:
+    text = "Who acts, if no $LOCKGATE_TOKEN says so; recorded as unauthenticated."
+    return click.option(option, "as_name", metavar="NAME", help=text)
 
 
 _GLOBAL = (
-    click.option("--as", "as_name", metavar="NAME", help="Who acts, if no $LOCKGATE_TOKEN says so; recorded as unauthenticated."),
     click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for machines."),
     click.option("--home", type=click.Path(path_type=Path), help="The home; else $LOCKGATE_HOME, else .lockgate here or above."),
     click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error."),

@@ -12,6 +12,7 @@ from lockgate.domain.waivers import Waiver
 from lockgate.entrypoints.reading.tones import GATE_TONE, Tone
 from lockgate.ports.state import WAIVERS, Reader
 from lockgate.stages.decide.waiving import holds, waive
+from lockgate.usecases.find_gates import gates_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,14 @@ class Standing:
 
 
 def gates_now(tx: Reader, version: ModelVersion, now: datetime) -> tuple[Standing, ...]:
-    """The version's gates with the waivers that hold now."""
-    results = waive(version.gates, tx.find(WAIVERS, model=version.model), version.version, now)
-    return tuple(
-        Standing(one, before.waived if one.waived is None else None) for before, one in zip(version.gates, results, strict=True)
-    )
+    """The version's gates, by what is known of it now, with the waivers that hold now."""
+    return gates_waived(tx, version, gates_of(tx, version), now)
+
+
+def gates_waived(tx: Reader, version: ModelVersion, gates: Sequence[GateResult], now: datetime) -> tuple[Standing, ...]:
+    """These results of the version, with the waivers that hold now."""
+    results = waive(gates, tx.find(WAIVERS, model=version.model), version.version, now)
+    return tuple(Standing(one, before.waived if one.waived is None else None) for before, one in zip(gates, results, strict=True))
 
 
 def gates_then(results: Iterable[GateResult]) -> tuple[Standing, ...]:

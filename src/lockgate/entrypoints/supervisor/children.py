@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Child:
-    """`argv` must end by itself when its standard input ends: so nothing outlives a supervisor that was killed."""
+    """`argv` must end by itself when its standard input ends: so nothing outlives a supervisor that was killed.
+
+    environment: None: ours.
+    """
 
     name: str
     argv: Sequence[str]
     log_file: Path
+    environment: Mapping[str, str] | None = None
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -34,7 +38,12 @@ class Child:
         self.started_at = now
         with self.log_file.open("ab") as output:
             self.process = subprocess.Popen(
-                self.argv, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
+                self.argv,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=None if self.environment is None else dict(self.environment),
+                start_new_session=True,
             )
         log.info("started", extra={"child": self.name, "pid": self.process.pid})
 

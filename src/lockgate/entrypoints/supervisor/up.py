@@ -23,6 +23,7 @@ from lockgate.boundary.exposure import Exposure, Tls, check_exposure
 from lockgate.boundary.key_file import KEY_FILE
 from lockgate.entrypoints.supervisor.children import Child
 from lockgate.entrypoints.supervisor.leftovers import clear_leftovers
+from lockgate.integrations.local.environment import keyless_environment
 from lockgate.kernel.clock import SystemClock
 from lockgate.kernel.errors import Conflict, Unavailable
 from lockgate.wiring.home import Home
@@ -30,6 +31,7 @@ from lockgate.wiring.home import Home
 LOOK_EVERY = 0.05  # seconds
 DRAIN = 10.0  # seconds the data plane has to finish what is under way
 STOP = 5.0  # seconds the others have
+_SIGNING = ("control", "controller", "runner", "learner")  # what these do may need the key of releases; the others get none
 FREED = 15.0  # seconds within which what a killed supervisor left behind lets go of its ports
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,10 @@ def up(home: Home, addresses: Addresses, on_ready: Callable[[list[Child]], None]
         patience = FREED if clear_leftovers(home) else 0.0
         for host, port in ((addresses.host, addresses.port), (addresses.exposure.host, addresses.data_port)):
             await_free(host, port, patience)
-        children = [Child(name, argv, home.logs / f"{name}.log") for name, argv in commands(home, addresses).items()]
+        children = [
+            Child(name, argv, home.logs / f"{name}.log", None if name in _SIGNING else keyless_environment())
+            for name, argv in commands(home, addresses).items()
+        ]
         stopping = _stop_on_signal()
         try:
             _start(home, addresses, children, stopping)

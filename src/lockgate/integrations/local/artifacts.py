@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
 from typing import IO
 
@@ -53,14 +54,31 @@ class LocalArtifacts:
         try:
             content = self.path(digest).read_bytes()
         except FileNotFoundError:
-            raise NotFound(f"there is no artifact {digest} in {self._folder}", hint=_HINT) from None
-        found = digest_bytes(content)
-        if found != digest:
-            raise Corrupt(f"artifact {digest} in {self._folder}: its bytes are {found}", hint=_HINT)
+            raise self._missing(digest) from None
+        self._check(digest, digest_bytes(content))
         return content
+
+    def copy(self, digest: str, path: Path) -> None:
+        """A second name of the same file where the file system can give one, else a copy."""
+        if not self.has(digest):
+            raise self._missing(digest)
+        with _told(path.parent):
+            _second(self.path(digest), path)
+        try:
+            self._check(digest, digest_file(path))
+        except Corrupt:
+            path.unlink()
+            raise
 
     def has(self, digest: str) -> bool:
         return self.path(digest).is_file()
+
+    def _missing(self, digest: str) -> NotFound:
+        return NotFound(f"there is no artifact {digest} in {self._folder}", hint=_HINT)
+
+    def _check(self, digest: str, found: str) -> None:
+        if found != digest:
+            raise Corrupt(f"artifact {digest} in {self._folder}: its bytes are {found}", hint=_HINT)
 
     def _whole(self, digest: str) -> bool:
         """Whether it is there undamaged: keeping a damaged artifact again mends it."""
@@ -87,6 +105,17 @@ def _unfinished(folder: Path) -> Iterator[tuple[IO[bytes], Callable[[Path], None
         finally:
             with suppress(FileNotFoundError):  # finished: it has its name
                 Path(file.name).unlink()
+
+
+def _second(source: Path, path: Path) -> None:
+    try:
+        path.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError:  # another file system, or one without second names
+        with source.open("rb") as read, path.open("xb") as written:
+            copyfileobj(read, written, _CHUNK)
+        path.chmod(_READ_ONLY)
 
 
 def _finish(file: IO[bytes], path: Path) -> None:

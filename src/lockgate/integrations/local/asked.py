@@ -55,40 +55,57 @@ class AskedRuntime:
                 "venvs": str(self.venvs),
                 "hidden": [str(self.home)] if self.home is not None else [],
             }
-            output, errors, returncode = self._ask(msgspec.json.encode(question), Path(folder), self._environment(manifest))
-        if returncode:
-            raise Invalid(f"the model cannot answer: {self._died(returncode, errors)}", hint="Package the model anew.")
-        answer = msgspec.json.decode(output, type=dict[str, Any])
-        if "scores" not in answer:
-            raise Invalid(f"the model cannot answer: {answer['error']}", hint=answer.get("hint") or "Package the model anew.")
-        return [float(score) for score in answer["scores"]]
+            environment = environment_for(self.trusted(), installing=bool(manifest.requirements))
+            return asked_process(_MODULE, question, Path(folder), environment, self.seconds)
 
-    def _environment(self, manifest: Manifest) -> dict[str, str]:
-        passed = asked_environment(installing=bool(manifest.requirements))
-        return passed | {VARIABLE: encode_types(self.trusted()).decode()}
 
-    def _ask(self, question: bytes, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, bytes, int]:
-        """What it wrote, what it printed, and its exit code. Files and no pipes: what the model started may keep pipes open."""
-        asked, said, printed = (folder / name for name in ("question", "answer", "log"))
-        asked.write_bytes(question)
-        words = [sys.executable, "-P", "-m", _MODULE]
-        with asked.open("rb") as stdin, said.open("wb") as stdout, printed.open("wb") as stderr:
-            process = subprocess.Popen(
-                words, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=environment, start_new_session=True
-            )
-        try:
-            process.wait(self.seconds + _LONGEST_BUILD)
-        except subprocess.TimeoutExpired:
-            pass  # its own alarm comes first, unless building its environment hangs
-        finally:  # it, and all that it started; also when we are interrupted
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            returncode = process.wait()
-        return said.read_bytes(), printed.read_bytes(), returncode
+def environment_for(trusted: TrustedTypes, *, installing: bool) -> dict[str, str]:
+    """installing: libraries of the package's own, first."""
+    return asked_environment(installing=installing) | {VARIABLE: encode_types(trusted).decode()}
 
-    def _died(self, returncode: int, errors: bytes) -> str:
-        if returncode == -signal.SIGALRM:
-            return f"it took longer than {format_duration(self.seconds)}"
-        how = f"was killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"ended with exit code {returncode}"
-        said = errors.decode(errors="replace").strip()[-_LAST_LINES:]
-        return f"its process {how}{': ' + said if said else ''}"
+
+def asked_process(
+    module: str, question: Mapping[str, Any], folder: Path, environment: Mapping[str, str], seconds: float
+) -> list[float]:
+    """The scores that a process of the data plane gives to a question. folder: its working folder, which may be written to.
+
+    seconds: how long the package may take, which the process sees to itself.
+
+    Raises:
+        Invalid: it gives none.
+    """
+    output, errors, returncode = _ask(module, msgspec.json.encode(question), folder, environment, seconds)
+    if returncode:
+        raise Invalid(f"the model cannot answer: {_died(returncode, errors, seconds)}", hint="Package the model anew.")
+    answer = msgspec.json.decode(output, type=dict[str, Any])
+    if "scores" not in answer:
+        raise Invalid(f"the model cannot answer: {answer['error']}", hint=answer.get("hint") or "Package the model anew.")
+    return [float(score) for score in answer["scores"]]
+
+
+def _ask(module: str, question: bytes, folder: Path, environment: Mapping[str, str], seconds: float) -> tuple[bytes, bytes, int]:
+    """What it wrote, what it printed, and its exit code. Files and no pipes: what the model started may keep pipes open."""
+    asked, said, printed = (folder / name for name in ("question", "answer", "log"))
+    asked.write_bytes(question)
+    words = [sys.executable, "-P", "-m", module]
+    with asked.open("rb") as stdin, said.open("wb") as stdout, printed.open("wb") as stderr:
+        process = subprocess.Popen(
+            words, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=environment, start_new_session=True
+        )
+    try:
+        process.wait(seconds + _LONGEST_BUILD)
+    except subprocess.TimeoutExpired:
+        pass  # its own alarm comes first, unless building its environment hangs
+    finally:  # it, and all that it started; also when we are interrupted
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        returncode = process.wait()
+    return said.read_bytes(), printed.read_bytes(), returncode
+
+
+def _died(returncode: int, errors: bytes, seconds: float) -> str:
+    if returncode == -signal.SIGALRM:
+        return f"it took longer than {format_duration(seconds)}"
+    how = f"was killed by {signal.Signals(-returncode).name}" if returncode < 0 else f"ended with exit code {returncode}"
+    said = errors.decode(errors="replace").strip()[-_LAST_LINES:]
+    return f"its process {how}{': ' + said if said else ''}"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 
-_SECRET = ("LOCKGATE_DATABASE",)
+_SIGNING = ("LOCKGATE_SIGNING_KEY", "VAULT_TOKEN")
+_SECRET = ("LOCKGATE_DATABASE", *_SIGNING)
 
 
 def own_environment() -> dict[str, str]:
-    """Ours, without what would let that code into the state: the database's address may hold a password."""
+    """Ours, without what would let that code into the state, whose address may hold a password, or sign in our name."""
     return {name: value for name, value in os.environ.items() if name not in _SECRET}
+
+
+def keyless_environment() -> dict[str, str]:
+    """Ours, for processes of ours that sign nothing."""
+    return {name: value for name, value in os.environ.items() if name not in _SIGNING}
 
 
 # What a model that is asked needs to run, and no more: whatever else stands in our environment may be a secret.

@@ -101,7 +101,7 @@ class Written(NamedTuple):
 class RecordLog:
     """`keep`, `turn_away` and `take` belong to the event loop, `write` and `close` to the writer's thread.
 
-    book: where the number of records is kept that a killed worker takes with it.
+    wanted: False: none are kept or counted. book: where the number of records is kept that a killed worker takes with it.
     """
 
     def __init__(
@@ -114,8 +114,11 @@ class RecordLog:
         buffer: int = BUFFER,
         limit: int = FOLDER,
         clock: Clock | None = None,
+        wanted: bool = True,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        if wanted:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._wanted = wanted
         self._book = book or Book.in_memory(1)
         self._folder = folder
         self._incarnation = incarnation
@@ -148,6 +151,8 @@ class RecordLog:
         at: Unix seconds. asked: None if the version's signature refused it. pair: see Record. size: bytes of the request's body;
         without it, a guess by rows and columns.
         """
+        if not self._wanted:
+            return
         self._book.kept_record()
         if self._held >= self._most:
             self._refused += 1
@@ -161,6 +166,8 @@ class RecordLog:
 
     def turn_away(self, model: str, at: float, reason: str, number: int = 1) -> None:
         """Take in that so many requests were refused for lack of room. at: Unix seconds."""
+        if not self._wanted:
+            return
         self._book.kept_record(number)
         if self._held >= self._most:
             self._refused += number

@@ -6,11 +6,30 @@ import http.client
 import ssl
 from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from lockgate.kernel.errors import Invalid, Refused, Unavailable
 
 _NEVER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})
+
+
+class Line(Protocol):
+    """What Channel is, for whoever only calls."""
+
+    def call(self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json") -> bytes | None: ...
+
+    def close(self) -> None: ...
+
+
+class Nobody:
+    """Where there is no control plane: whatever is told counts as told, so that nothing waits for ever."""
+
+    def call(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> bytes | None:  # noqa: ARG002
+        return None
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class Channel:

@@ -14,7 +14,7 @@ from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Refused, Unavailable
 from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.spool import Spool
-from lockgate.serving.control.channel import Channel, pause_after
+from lockgate.serving.control.channel import Line, pause_after
 from lockgate.serving.control.contact import Contact
 
 _LONGEST_PAUSE = 2.0  # seconds
@@ -31,7 +31,7 @@ class Reporter(threading.Thread):
 
     def __init__(
         self,
-        channel: Channel,
+        channel: Line,
         contact: Contact,
         spool: Spool,
         root: Path,

@@ -12,7 +12,7 @@ import msgspec
 
 from lockgate.boundary.routes import Revision, RouteTable
 from lockgate.kernel.errors import Invalid, LockgateError
-from lockgate.serving.control.channel import Channel, pause_after
+from lockgate.serving.control.channel import Line, pause_after
 from lockgate.serving.control.contact import Contact
 
 WAIT = 10.0  # seconds that the control plane holds a poll
@@ -68,9 +68,7 @@ class TablePoll(threading.Thread):
     The first answer counts even if it is «nothing newer»: then the control plane has no table but the empty one.
     """
 
-    def __init__(
-        self, channel: Channel, contact: Contact, known: RouteTable | None, on_table: Callable[[RouteTable], None]
-    ) -> None:
+    def __init__(self, channel: Line, contact: Contact, known: RouteTable | None, on_table: Callable[[RouteTable], None]) -> None:
         super().__init__(name="route-table", daemon=True)
         self._channel = channel
         self._contact = contact

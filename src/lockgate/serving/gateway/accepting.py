@@ -23,9 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Accepting:
-    """Used by the event loop only. large: a thread for what would hold others up."""
+    """Used by the event loop only. large: a thread for what would hold others up. heard: whether there is a control plane."""
 
-    def __init__(self, flusher: Flusher, ledger: Ledger, large: Executor) -> None:
+    def __init__(self, flusher: Flusher, ledger: Ledger, large: Executor, *, heard: bool = True) -> None:
+        self._heard = heard
         self._flusher = flusher
         self._ledger = ledger
         self._large = large
@@ -46,6 +47,9 @@ class Accepting:
         what: «labels», say. parts: each small enough for a block; the list is used up. If not all of them are kept, some may be:
         what is sent again does no harm.
         """
+        if not self._heard:
+            self._ledger.count("rejected")
+            return problem(HTTPStatus.NOT_IMPLEMENTED, f"this server has no control plane that {what} could be for")
         if self._flusher.full:
             self._ledger.count("shed")
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"there is no room for {what} now", headers=_LATER)

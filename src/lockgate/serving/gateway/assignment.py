@@ -7,10 +7,9 @@ from random import getrandbits
 from typing import NamedTuple
 
 from lockgate.boundary.selector import choose, unit_key
+from lockgate.boundary.spelling import common_value, spelled, spellings
 from lockgate.serving.gateway.plan import ReadyArm, ReadyRule, ReadySegments, RoutePlan
 from lockgate.serving.protocol.requests import InferenceRequest, values_of
-
-_WHOLE = 2.0**53  # beyond it a float does not tell whole numbers apart
 
 Header = Callable[[str], str | None]
 
@@ -67,35 +66,14 @@ def _matches(rule: ReadyRule, header: Header, request: InferenceRequest) -> bool
 
 
 def _spellings(declared: ReadyRule | ReadySegments, header: Header, request: InferenceRequest) -> tuple[str, ...]:
-    """What a request has where rules and segments look: in a header, or in a field of all rows; nothing if it has none.
-
-    A whole number that came as a float has two spellings, for project files know whole numbers and text only: `1`, and "1.0".
-    """
+    """What a request has where rules and segments look: in a header, or in a field of all rows; nothing if it has none."""
     if declared.header is not None:
         told = header(declared.header)
         return (told,) if told is not None else ()
-    value = _of_all_rows(request, declared.field or "")
-    if value is None:
-        return ()
-    return (_spelled(value), str(value)) if isinstance(value, float) else (_spelled(value),)
+    return spellings(common_value(values_of(request, declared.field or "")))
 
 
 def unit_of_rows(request: InferenceRequest, field: str) -> str | None:
     """The value that all rows have in a field; None if one has none, or if they differ."""
-    value = _of_all_rows(request, field)
-    return None if value is None else _spelled(value)
-
-
-def _of_all_rows(request: InferenceRequest, field: str) -> float | str | None:
-    values = values_of(request, field)
-    first = values[0] if len(values) else None
-    return first if isinstance(first, float | int | str) and all(value == first for value in values) else None
-
-
-def _spelled(value: float | str) -> str:
-    """As project files spell it. A whole number is the same one whether it came as 7, as 7.0 or in a tensor of floats."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _WHOLE:
-        return str(int(value))
-    return str(value)
+    value = common_value(values_of(request, field))
+    return None if value is None else spelled(value)

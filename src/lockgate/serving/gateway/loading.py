@@ -13,6 +13,7 @@ from lockgate.runtimes.model import RuntimeFailure
 from lockgate.runtimes.package import read
 from lockgate.runtimes.registry import load_model, runtime_of
 from lockgate.serving.gateway.package import Engine, Package, package_of
+from lockgate.serving.gateway.vouching import Vouching
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.golden import GoldenRows
 from lockgate.serving.isolation.loading import manifest_of
@@ -20,9 +21,12 @@ from lockgate.serving.isolation.shadow import Outcome
 
 
 class PackageLoader:
-    """thread: where models are loaded that run in this process, off the event loop. hosts: where all others run."""
+    """thread: where models are loaded that run in this process, off the event loop. hosts: where all others run. vouching: who
+    says which packages may be loaded at all.
+    """
 
-    def __init__(self, artifacts: Path, thread: Executor, hosts: Hosts) -> None:
+    def __init__(self, artifacts: Path, thread: Executor, hosts: Hosts, vouching: Vouching) -> None:
+        self._vouching = vouching
         self._artifacts = artifacts
         self._thread = thread
         self._hosts = hosts
@@ -34,9 +38,10 @@ class PackageLoader:
 
         Raises:
             NotFound, Corrupt, Invalid: see runtimes.package.read. RuntimeFailure: it cannot be loaded, or its process cannot be
-            had. Refused: its golden rows come out otherwise than they should.
+            had. Refused: its golden rows come out otherwise than they should, or nobody trusted signed it.
         """
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._vouching.check, digest)
         manifest = await loop.run_in_executor(self._thread, manifest_of, self._artifacts, digest)
         if not runtime_of(manifest).inline:
             return package_of(digest, manifest, Engine(remote=await self._hosts.open(digest)))
@@ -62,9 +67,16 @@ class ShadowLoader:
     """Shadows run in a process of their own, whatever their runtime. on_outcomes: what became of some offers."""
 
     def __init__(
-        self, artifacts: Path, thread: Executor, hosts: Hosts, on_outcomes: Callable[[Sequence[Outcome]], None], seconds: float
+        self,
+        artifacts: Path,
+        thread: Executor,
+        hosts: Hosts,
+        vouching: Vouching,
+        on_outcomes: Callable[[Sequence[Outcome]], None],
+        seconds: float,
     ) -> None:
         """seconds: within which a shadow's answer is worth having."""
+        self._vouching = vouching
         self._artifacts = artifacts
         self._thread = thread
         self._hosts = hosts
@@ -74,6 +86,7 @@ class ShadowLoader:
     async def load(self, digest: str) -> Package:
         """Raises as PackageLoader.load."""
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._vouching.check, digest)
         manifest: Manifest = await loop.run_in_executor(self._thread, manifest_of, self._artifacts, digest)
         shadow = await self._hosts.open_shadow(digest, self._on_outcomes, self._seconds)
         return package_of(digest, manifest, Engine(shadow=shadow))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.embedded.scores import Scorer
 from lockgate.runtimes.model import Array, Model
-from lockgate.runtimes.scores import Scorer
 from lockgate.serving.protocol.answers import Encoder
 from lockgate.serving.protocol.columns import Decoder
 

@@ -19,16 +19,25 @@ log = logging.getLogger(__name__)
 
 
 class Router:
-    """Used by the event loop only. `on_change` is called when there is something to acknowledge."""
+    """Used by the event loop only. `on_change` is called when there is something to acknowledge, `on_table` with each table
+    before anything of it is loaded.
+    """
 
     def __init__(
-        self, loader: Loader, shadow_loader: Loader, ledger: Ledger, clock: Clock, on_change: Callable[[], None]
+        self,
+        loader: Loader,
+        shadow_loader: Loader,
+        ledger: Ledger,
+        clock: Clock,
+        on_change: Callable[[], None],
+        on_table: Callable[[RouteTable], None] = lambda _: None,
     ) -> None:
         self.plan = Plan()
         self.applied_at: float | None = None  # Unix seconds; None until there was a table
         self._ledger = ledger
         self._clock = clock
         self._on_change = on_change
+        self._on_table = on_table
         self._shelf = Shelf(loader, clock, self._rebuild)
         self._shadows = Shelf(shadow_loader, clock, self._rebuild)
         self._orphaned = False
@@ -45,11 +54,17 @@ class Router:
             told[digest] = max(told.get(digest, state), state, key=lambda one: _WORST.index(one.readiness))
         return told
 
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The digests of what can answer or be asked."""
+        return frozenset((*self._shelf.ready, *self._shadows.ready))
+
     def apply(self, table: RouteTable) -> None:
         """Route by a table from now on. A table that is not newer than the one in force is passed over."""
         if self.applied_at is not None and table.revision <= self.plan.revision:
             return
         self.applied_at = self._clock.now().timestamp()
+        self._on_table(table)
         self._shelf.want([*_most_needed_first(table), *self._champions()])
         self._shadows.want(shadow.digest for route in table.routes for one in route.with_parts for shadow in one.shadows)
         self._swap(table)

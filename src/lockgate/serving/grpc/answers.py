@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lockgate.embedded.datatypes import Array, Datatype
 from lockgate.kernel.errors import Invalid
 from lockgate.serving.grpc.contents import FIELDS
 from lockgate.serving.grpc.messages import INFERENCE
 from lockgate.serving.grpc.requests import MessageRequest
 from lockgate.serving.protocol.answers import Encoder, Headers, Parameters
 from lockgate.serving.protocol.binary import bytes_of
-from lockgate.serving.protocol.datatypes import Array, Datatype
 from lockgate.serving.protocol.requests import InferenceRequest
 
 PROTOBUF = "application/grpc"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lockgate.embedded.datatypes import DATATYPES
 from lockgate.kernel.errors import Fault
 from lockgate.serving.grpc.bounds import MOST_TENSORS
 from lockgate.serving.grpc.contents import FIELDS
 from lockgate.serving.protocol.binary import SIZE, tensor_of
-from lockgate.serving.protocol.datatypes import DATATYPES
 from lockgate.serving.protocol.requests import ABSENT, InferenceRequest, InputTensor, RequestedOutput, refused
 
 _MOST_LENGTHS = 64  # of one shape: more than anything here can hold

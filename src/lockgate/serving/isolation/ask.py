@@ -22,13 +22,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.errors import LockgateError
 from lockgate.kernel.release import PACKAGE
 from lockgate.runtimes.failures import first_line
 from lockgate.runtimes.frames import feeds_of
 from lockgate.runtimes.package import read
 from lockgate.runtimes.registry import RUNTIMES, load_model
-from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import memory
 from lockgate.serving.isolation.loading import manifest_of
 from lockgate.serving.isolation.sandbox import Fences, confine

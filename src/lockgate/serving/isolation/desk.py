@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid
-from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import wire
 from lockgate.serving.isolation.batcher import Batcher
 from lockgate.serving.isolation.batching import Failed, Result, work_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.errors import InvalidInput, LockgateError, Refused
 from lockgate.runtimes.model import Array, Model
-from lockgate.runtimes.scores import Scorer
 from lockgate.serving.protocol.columns import Batch, Decoder
 
 _ALONE = 8  # rows that are asked one by one

@@ -24,11 +24,11 @@ from pathlib import Path
 from socket import socket as Socket  # noqa: N812 - a type here, and an order has a field `socket`
 from typing import Any, NoReturn
 
+from lockgate.embedded.scores import Scorer
 from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.kernel.digest import short
 from lockgate.kernel.errors import LockgateError, NotFound, Unavailable
 from lockgate.kernel.log import configure
-from lockgate.runtimes.scores import Scorer
 from lockgate.serving.isolation import memory, sockets
 from lockgate.serving.isolation.batcher import Batcher
 from lockgate.serving.isolation.batching import Runner, out_of_memory
@@ -195,8 +195,9 @@ def _confined(order: Order) -> Socket | None:
     Returns where workers will connect.
     """
     listening = sockets.listen(Path(order.socket)) if order.socket is not None else None
-    shared, hidden = (tuple(map(Path, places)) for places in (order.shared, order.hidden))
-    missing = confine(Fences(Path(order.artifacts), Path(order.own), shared, hidden, order.processes, order.seconds))
+    shared, hidden, packages = (tuple(map(Path, places)) for places in (order.shared, order.hidden, order.packages))
+    fences = Fences(Path(order.artifacts), Path(order.own), shared, hidden, order.processes, order.seconds, packages)
+    missing = confine(fences)
     if missing:
         log.warning("sandbox incomplete", extra={"package": short(order.digest), "missing": missing})
     return listening

@@ -26,7 +26,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: bytes of data that the process may take beyond what it has when it begins to load. nice: 0..19.
     settle: seconds at most for the golden rows to be repeated until their latency stays. beat: seconds between two beats.
     silence, load_silence: seconds without a beat, once it is loaded and before, after which the process ends itself.
-    own: the folder that it may write in. shared, hidden, processes, seconds: see sandbox.Fences.
+    own: the folder that it may write in. shared, hidden, packages, processes, seconds: see sandbox.Fences.
     """
 
     digest: str
@@ -44,6 +44,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verbose: bool = False
     shared: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     processes: bool = False
     seconds: float | None = None
 

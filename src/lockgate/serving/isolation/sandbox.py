@@ -35,7 +35,8 @@ class Fences(NamedTuple):
     """artifacts: readable. own: the folder that it may write in, and where it works. shared: more that it may write in. hidden:
     folders that it may not read, also where they lie among its libraries.
 
-    processes: whether it may start some. seconds: of the processor's time, all threads together; None: no limit.
+    processes: whether it may start some. seconds: of the processor's time, all threads together; None: no limit. packages:
+    folders that artifacts are links into, readable as they are.
     """
 
     artifacts: Path
@@ -44,6 +45,7 @@ class Fences(NamedTuple):
     hidden: tuple[Path, ...] = ()
     processes: bool = False
     seconds: float | None = None
+    packages: tuple[Path, ...] = ()
 
 
 def confine(fences: Fences) -> list[str]:
@@ -52,7 +54,7 @@ def confine(fences: Fences) -> list[str]:
     _bound(fences)
     hidden = [folder.resolve() for folder in fences.hidden]
     libraries = _libraries()
-    readable = [fences.artifacts, *_apart_from(hidden, libraries)]
+    readable = [fences.artifacts, *fences.packages, *_apart_from(hidden, libraries)]
     # An import looks through the names of a folder; those of one that holds something hidden may be seen, and no more.
     listed = [folder for folder in libraries if folder.is_dir() and _holds(folder, hidden)]
     missing = [_drop_capabilities(), restrict_files(readable, _writable(fences), listed)]

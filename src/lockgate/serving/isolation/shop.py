@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from lockgate.boundary import trusted_types
+from lockgate.boundary import libraries, trusted_types
 from lockgate.boundary.manifest import Manifest
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.digest import short
@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True):
     load_limit: seconds to load, after which it has failed. hang_limit: seconds that one run, or silence, may last, then the
     process is killed. memory: see Want, where it says nothing. threads: of numeric libraries, in each process. passed: names of
     environment variables that models may see. shared: folders that models may write in beside their own. hidden: folders that
-    they may not read, beside what lies around the artifacts.
+    they may not read, beside what lies around the artifacts. packages: folders that artifacts are links into.
     """
 
     workers: int = 1
@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     passed: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     shadow_nice: int = 19
     examine_nice: int = 10
     beat: float = 0.25
@@ -125,6 +126,10 @@ class Shop:
         manifest = manifest_of(self._artifacts, want.digest)
         if not manifest.requirements:
             return Python(Path(sys.executable), self._environment, _is_code(manifest))
+        ready = libraries.ready(manifest.requirements, os.environ)
+        if ready is not None:  # nothing is installed where an image runs
+            paths = f"{self._source}{os.pathsep}{ready}"
+            return Python(Path(sys.executable), self._environment | {"PYTHONPATH": paths}, _is_code(manifest))
         path = await self.venvs.python(manifest.requirements)
         return Python(path, self._environment | {"PYTHONPATH": str(self._source)}, _is_code(manifest))
 
@@ -156,6 +161,7 @@ class Shop:
             verbose=settings.verbose,
             shared=settings.shared,
             hidden=(*settings.hidden, str(self._artifacts.parent), str(self._home.resolve())),
+            packages=settings.packages,
             processes=python.processes,
             seconds=settings.load_limit * _CORES if socket is None else None,
         )

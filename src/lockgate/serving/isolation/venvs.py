@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
@@ -18,10 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
+from lockgate.boundary.libraries import check_pinned
 from lockgate.kernel.digest import digest_json, digits
-from lockgate.kernel.errors import Invalid, Unavailable
+from lockgate.kernel.errors import Unavailable
 
-_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]*\])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
 _LONGEST_BUILD = 1200.0  # seconds
 _LONGEST_LINE = 500
 _NAME = 16  # digits
@@ -43,9 +42,7 @@ class Venvs:
         Raises:
             Invalid: a requirement is not pinned. Unavailable: it cannot be built; the reason is pip's own.
         """
-        for requirement in requirements:
-            if not _PINNED.fullmatch(requirement):
-                raise Invalid(f"requirement {requirement!r:.100} is not pinned", hint="Write NAME==VERSION.")
+        check_pinned(requirements)
         name = digits(digest_json([sys.version, sorted(requirements), self._base]))[:_NAME]
         python = self._folder / name / "bin" / "python"
         if python.exists():

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 
 from lockgate.boundary.manifest import Signature
+from lockgate.embedded.datatypes import Array, Datatype, datatype_of
 from lockgate.kernel.errors import Fault, Invalid
 from lockgate.serving.protocol import arrow
 from lockgate.serving.protocol.binary import ALL_WANTED, LENGTH_HEADER, SIZE, WANTED, bytes_of
-from lockgate.serving.protocol.datatypes import Array, Datatype, datatype_of
 from lockgate.serving.protocol.problems import JSON
 from lockgate.serving.protocol.requests import Form, FormedRequest, InferenceRequest, refused
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.embedded.datatypes import Array
 from lockgate.kernel.errors import Fault
-from lockgate.serving.protocol.datatypes import Array
 from lockgate.serving.protocol.requests import Form, TableRequest, Unsupported, refused
 
 STREAM = "application/vnd.apache.arrow.stream"

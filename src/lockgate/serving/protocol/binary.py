@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from lockgate.embedded.datatypes import DATATYPES, Array, Datatype, round_to_bf16, widen_bf16
 from lockgate.kernel.errors import Fault
-from lockgate.serving.protocol.datatypes import DATATYPES, Array, Datatype, round_to_bf16, widen_bf16
 from lockgate.serving.protocol.requests import ABSENT, Form, InferenceRequest, InputTensor, RawRequest, parse, refused
 
 LENGTH_HEADER = "inference-header-content-length"

@@ -1,38 +1,22 @@
-"""One input of a signature: which shapes fit it, and its values as the array that the runtime takes."""
+"""One input of a signature, as the Open Inference Protocol sends it: which datatypes, shapes and data fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from lockgate.boundary.manifest import Tensor
-from lockgate.kernel.errors import Invalid
-from lockgate.serving.protocol.datatypes import Array, datatype_of
+from lockgate.embedded import column
+from lockgate.embedded.column import flattened
+from lockgate.embedded.datatypes import Array
 from lockgate.serving.protocol.requests import ABSENT, InputTensor, shown
-from lockgate.serving.protocol.values import BadValue, cast, from_text, read
-
-_NOT_TEXT = "these bytes are not UTF-8, and this model takes text"
 
 
-class Column:
-    """text: the model takes strings only; else BYTES that are not UTF-8 reach it as bytes.
-
-    width: how many values a row has; None if its shape is free.
-    """
+class Column(column.Column):
+    """What it takes beside a tensor, such as a table's cells, is told below."""
 
     def __init__(self, tensor: Tensor, *, text: bool = True) -> None:
-        self.name = tensor.name
-        self.datatype = datatype_of("input", tensor)
-        self.tail = tuple(tensor.shape[1:])
-        self.width = None if -1 in self.tail else prod(self.tail)
-        if not tensor.shape or any(length < 1 and length != -1 for length in tensor.shape):
-            shape = list(tensor.shape)
-            raise Invalid(f"input {tensor.name!r} has shape {shape}; expected rows first, then lengths, or -1 for any length")
-        self.rows = tensor.shape[0]  # -1: as many as come
-        self._text = text
+        super().__init__(tensor, text=text)
         self._tail = list(self.tail)
 
     def form_fault(self, given: InputTensor, rows: int) -> str | None:
@@ -40,7 +24,7 @@ class Column:
         shape, data = given.shape, given.data
         if given.datatype != self.datatype.name:
             return f"datatype {given.datatype[:40]!r} found, {self.datatype.name!r} expected"
-        if shape[1:] != self._tail and not (self.width is None and self._fits(shape[1:])):
+        if shape[1:] != self._tail and not (self.width is None and self.fits(shape[1:])):
             expected = ", ".join(["rows", *("any" if length == -1 else str(length) for length in self.tail)])
             return f"shape {shown(shape)} found, [{expected}] expected"
         if not shape or shape[0] != rows:
@@ -57,12 +41,6 @@ class Column:
         size = len(data)
         return None if size == prod(shape) else f"shape {shown(shape)} holds {prod(shape)} values, its data has {size}"
 
-    def _fits(self, lengths: Sequence[int]) -> bool:
-        """Whether a shape fits one that is free in places."""
-        return len(lengths) == len(self.tail) and all(
-            length == expected or (expected == -1 and length > 0) for expected, length in zip(self.tail, lengths, strict=True)
-        )
-
     def tensor(self, given: InputTensor, rows: int) -> tuple[Array, Any]:
         """The array of a tensor that should have so many rows, and its values as they are kept: flat.
 
@@ -76,92 +54,3 @@ class Column:
         if isinstance(data, list) and data and isinstance(data[0], list):
             data = flattened(data, shape)
         return self.array(data, shape), data
-
-    def array(self, data: Sequence[Any] | Array, shape: tuple[int, ...] | None = None) -> Array:
-        """Flat values, or an array, as an array of this column's shape, or of the one that is given.
-
-        Raises:
-            ValueError: as above.
-        """
-        shape = shape or (-1, *self.tail)
-        try:
-            flat = cast(data, self.datatype) if isinstance(data, np.ndarray) else read(data, self.datatype)
-        except BadValue as error:
-            raise ValueError(f"row {self._row(error.index, len(data), shape)}: {error}") from error
-        if self._text and self.datatype.kind == "bytes" and flat.size and isinstance(flat[0], bytes):
-            raise ValueError(f"row {self._row(_undecodable(flat), flat.size, shape)}: {_NOT_TEXT}")
-        return flat.reshape(shape)
-
-    def cells(self, cells: Any, *, text: bool = False) -> tuple[Array, Any]:
-        """One cell for each row: a value, or a list as the shape of one row says. text: each is a string from a CSV file.
-
-        Raises:
-            ValueError: as above.
-        """
-        if isinstance(cells, np.ndarray):
-            return self._of_array(cells), cells
-        if text:
-            return self._of_text(cells)
-        if not cells:
-            raise ValueError("has no rows")
-        if self.tail in ((), (1,)) and not isinstance(cells[0], list):
-            return self.array(cells), cells
-        shape = self._shape_of(cells)
-        flat = flattened(cells, shape)
-        return self.array(flat, shape), flat
-
-    def _of_array(self, array: Array) -> Array:
-        shape = array.shape if array.ndim != 1 else (*array.shape, *(1 for _ in self.tail))
-        if not self._fits(shape[1:]):
-            raise ValueError(f"shape {list(array.shape)} found, {['rows', *self.tail]} expected")
-        return self.array(array, shape)
-
-    def _of_text(self, cells: Sequence[str]) -> tuple[Array, list[Any]]:
-        if self.width != 1:
-            raise ValueError("a cell of text holds one value, and this input needs more")
-        try:
-            values = from_text(cells, self.datatype)
-        except BadValue as error:
-            raise ValueError(f"row {error.index}: {error}") from error
-        return self.array(values, (len(cells), *self.tail)), values
-
-    def _shape_of(self, cells: Sequence[Any]) -> tuple[int, ...]:
-        """The shape that the first row has, if it is one that fits."""
-        lengths = []
-        cell = cells[0]
-        for expected in self.tail:
-            if not isinstance(cell, list) or not cell or expected not in (-1, len(cell)):
-                raise ValueError(f"row 0: expected a list of {'one or more' if expected == -1 else expected} values")
-            lengths.append(len(cell))
-            cell = cell[0]
-        return (len(cells), *lengths)
-
-    def _row(self, index: int, size: int, shape: tuple[int, ...]) -> int:
-        rows = shape[0] if shape[0] > 0 else size // (self.width or 1)
-        return index * rows // size if size else 0
-
-
-def flattened(data: Sequence[Any], shape: tuple[int, ...]) -> Sequence[Any]:
-    """Nested lists laid flat.
-
-    Raises:
-        ValueError: they are not nested as the shape says.
-    """
-    if len(data) != shape[0]:
-        raise ValueError(f"the nesting of its data does not fit its shape {list(shape)}")
-    for depth, length in enumerate(shape[1:], 1):
-        for index, item in enumerate(data):
-            if not isinstance(item, list) or len(item) != length:
-                row = index // max(prod(shape[1:depth]), 1)
-                raise ValueError(f"row {row}: the nesting of its data does not fit its shape {list(shape)}")
-        data = [value for item in data for value in item]
-    return data
-
-
-def _undecodable(flat: Array) -> int:
-    for index, item in enumerate(flat):
-        try:
-            item.decode()
-        except UnicodeDecodeError:
-            return index
-    return 0

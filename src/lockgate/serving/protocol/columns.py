@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from lockgate.boundary.manifest import Signature
+from lockgate.embedded.datatypes import Array
 from lockgate.kernel.errors import Fault, Invalid
 from lockgate.serving.protocol.binary import check_wanted, element_of, tensor_of
 from lockgate.serving.protocol.column import Column
-from lockgate.serving.protocol.datatypes import Array
 from lockgate.serving.protocol.requests import (
     InferenceRequest,
     InputTensor,

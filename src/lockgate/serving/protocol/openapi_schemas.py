@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockgate.boundary.manifest import Signature, Tensor
-from lockgate.serving.protocol.datatypes import DATATYPES
+from lockgate.embedded.datatypes import DATATYPES
 from lockgate.serving.protocol.lessons import LONGEST_ID, MOST_ROWS
 
 Schema = dict[str, Any]

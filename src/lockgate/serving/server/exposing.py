@@ -12,7 +12,6 @@ from granian.constants import SSLProtocols
 
 from lockgate.boundary.certificates import check_tls
 from lockgate.boundary.exposure import Exposure, Tls, check_exposure
-from lockgate.boundary.key_file import KEY_FILE
 from lockgate.kernel.clock import Clock
 from lockgate.kernel.errors import Invalid
 
@@ -51,11 +50,11 @@ def take_tls(given: MutableMapping[str, Any]) -> Tls | None:
     return Tls(cert, key, minimum, client_ca)
 
 
-def check(exposure: Exposure, secrets: Path, clock: Clock) -> None:
+def check(exposure: Exposure, keys: Path, clock: Clock) -> None:
     """Raises:
     Invalid: it may not listen there as it was told to, or files of TLS or keys cannot be used.
     """
-    check_exposure(exposure, secrets / KEY_FILE)
+    check_exposure(exposure, keys)
     if exposure.tls is not None:
         for warning in check_tls(exposure.tls, clock.now()):
             log.warning("tls", extra={"reason": warning})

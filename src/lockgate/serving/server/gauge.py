@@ -48,6 +48,11 @@ def read(folder: Path, worker: str) -> Load | None:
     return Load(*_FORM.unpack(content)) if len(content) == _FORM.size else None
 
 
+def anybody_answered(folder: Path) -> bool:
+    """Whether any worker of this server has begun to answer: its supervisor empties the folder when it starts."""
+    return next(folder.glob("*.load"), None) is not None
+
+
 class Busyness:
     """The share of a core that the calling thread took since it was last asked. Each reading is of the thread that asks."""
 

@@ -13,6 +13,7 @@ from lockgate.serving.server.settings import Place, Settings, encode_place
 SHORT_LIFE = 3.0  # seconds: a worker that dies sooner than that was hardly born
 FIRST_PAUSE = 0.05  # seconds before a dead worker's place is filled again; doubled with each short life in a row
 LONGEST_PAUSE = 5.0
+HOPELESS = 78  # the exit code of a worker that no successor could do better than (EX_CONFIG of sysexits.h)
 MOST_SHORT_LIVES = 15  # in a row, which takes about a minute: then a restart does not mend it
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,9 @@ class Post:
                 continue
             code = await process.wait()
             if self._leaving.is_set():
+                return
+            if code == HOPELESS:
+                self.given_up = True
                 return
             lived = loop.time() - born
             short_lives = short_lives + 1 if lived < SHORT_LIFE else 0

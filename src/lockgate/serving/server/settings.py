@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lockgate.boundary.exposure import Exposure, Tls
+from lockgate.boundary.key_file import KEY_FILE
 from lockgate.kernel.errors import Invalid, Unavailable
 from lockgate.serving.server.scaling import Bounds
 
@@ -19,13 +20,15 @@ class Settings(msgspec.Struct, frozen=True):
 
     memory: for all models together; None: no limit. idle: after which a model that nobody asks for is put to sleep; 0: never.
     queue: that a request may wait for its turn. access_log: whether one is kept. traces: an OTLP collector's address, or nothing.
-    grpc_port: where gRPC is spoken too; None: nowhere.
+    grpc_port: where gRPC is spoken too; None: nowhere. control: None: there is no control plane, and nobody to tell anything.
+    packages: folders that artifacts are links into. keys: the file of keys; None: that among the secrets. records: whether
+    records are kept.
     """
 
     host: str
     port: int
     workers: Bounds
-    control: str
+    control: str | None
     home: Path
     artifacts: Path
     secrets: Path
@@ -45,11 +48,19 @@ class Settings(msgspec.Struct, frozen=True):
     plain_http: bool = False
     tls: Tls | None = None
     control_ca: Path | None = None
+    packages: tuple[Path, ...] = ()
+    keys: Path | None = None
+    records: bool = True
     verbose: bool = False
 
     @property
     def exposure(self) -> Exposure:
-        return Exposure(self.host, self.public, self.plain_http, self.tls, self.control)
+        told = Exposure(self.host, self.public, self.plain_http, self.tls)
+        return told if self.control is None else msgspec.structs.replace(told, control=self.control)
+
+    @property
+    def key_file(self) -> Path:
+        return self.keys if self.keys is not None else self.secrets / KEY_FILE
 
 
 class Place(msgspec.Struct, frozen=True):

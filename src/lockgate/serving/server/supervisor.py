@@ -82,7 +82,11 @@ class Supervisor:
     def _keeping(self) -> KeeperSettings:
         settings = self._settings
         return KeeperSettings(
-            workers=settings.workers.most, budget=settings.memory, hidden=(str(settings.secrets),), verbose=settings.verbose
+            workers=settings.workers.most,
+            budget=settings.memory,
+            hidden=(str(settings.secrets),),
+            packages=tuple(map(str, settings.packages)),
+            verbose=settings.verbose,
         )
 
     async def _watch(self, listening: socket.socket) -> None:

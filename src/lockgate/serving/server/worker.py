@@ -15,8 +15,8 @@ from pathlib import Path
 
 import uvloop
 
-from lockgate.boundary.acknowledgements import Acknowledgement
-from lockgate.boundary.key_file import KEY_FILE, KeyFile
+from lockgate.boundary.acknowledgements import Acknowledgement, Readiness
+from lockgate.boundary.key_file import KeyFile
 from lockgate.boundary.routes import RouteTable
 from lockgate.kernel.clock import Clock, SystemClock
 from lockgate.kernel.errors import Invalid, LockgateError
@@ -31,7 +31,7 @@ from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.records import RecordLog
 from lockgate.serving.capture.spool import Spool
 from lockgate.serving.capture.traces import Traces
-from lockgate.serving.control.channel import Channel
+from lockgate.serving.control.channel import Channel, Line, Nobody
 from lockgate.serving.control.contact import Contact
 from lockgate.serving.control.reporter import Reporter
 from lockgate.serving.control.tables import WAIT, TableFile, TablePoll
@@ -49,18 +49,21 @@ from lockgate.serving.gateway.ratelimit import SharedLimits
 from lockgate.serving.gateway.repository import Repository
 from lockgate.serving.gateway.router import Router
 from lockgate.serving.gateway.rsgi import Scope
+from lockgate.serving.gateway.vouching import Vouching
 from lockgate.serving.gateway.waking import Waking
 from lockgate.serving.grpc.port import Listening
 from lockgate.serving.isolation.client import Hosts
 from lockgate.serving.isolation.keeper import keeper_socket
 from lockgate.serving.isolation.talk import Phase, Told
 from lockgate.serving.protocol.problems import Answer
-from lockgate.serving.server.gauge import Busyness, Gauge, Load
+from lockgate.serving.server.gauge import Busyness, Gauge, Load, anybody_answered
 from lockgate.serving.server.listener import Desk, Listener, OnAnswer
+from lockgate.serving.server.post import HOPELESS
 from lockgate.serving.server.settings import Place, Settings, decode_place, read_secrets
 from lockgate.serving.server.steadily import steadily
 
 LOAD_PATIENCE = 20.0  # seconds to load the kept table's packages before the first connection is taken
+ALONE_PATIENCE = 600.0  # the same without a control plane: there is nothing to say before
 ACKNOWLEDGE_EVERY = 2.0
 HOUSEKEEPING = 0.25
 SHADOW_PATIENCE = 10.0  # seconds within which a shadow's answer is worth having
@@ -72,6 +75,10 @@ _COLLECT_EVERY = 50_000  # objects more than were freed
 _NICE = 10  # loading a package gives way to answering
 
 log = logging.getLogger(__name__)
+
+
+class Hopeless(LockgateError):
+    """What this server was started for cannot be."""
 
 
 class Worker:
@@ -95,24 +102,26 @@ class Worker:
         files = FigureFiles(settings.home / "figures", place.worker)
         ledger = Ledger(place.worker, self._incarnation, files.resume(), clock.unix(), self._spool.book)
         self._ledger = ledger
-        self._records = RecordLog(settings.home / "records", self._incarnation, self._spool.book)
+        self._records = RecordLog(settings.home / "records", self._incarnation, self._spool.book, wanted=settings.records)
         access_log = self._access_log = (
             AccessLog(settings.home / "logs" / f"{place.worker}.access.jsonl") if settings.access_log else None
         )
 
         self._contact = Contact(clock, settings.orphan_timeout)
-        reports = Channel(settings.control, secrets.control_token, _TIMEOUT, settings.control_ca)
+        reports = _channel(settings, secrets.control_token, _TIMEOUT)
         self._reporter = Reporter(reports, self._contact, self._spool, settings.home / "spool", clock, self._adopted)
         self._hosts = Hosts(keeper_socket(settings.home), self._host_changed)
         inference = Inference(ledger, self._records, secrets.prediction_key, clock, large, Waking())
         self._inference = inference
         self._shadows = inference.shadows
+        vouching = self._vouching = Vouching(settings.home, settings.artifacts)
         self._router = Router(
-            PackageLoader(settings.artifacts, loader, self._hosts),
-            ShadowLoader(settings.artifacts, loader, self._hosts, self._shadows.took, SHADOW_PATIENCE),
+            PackageLoader(settings.artifacts, loader, self._hosts, vouching),
+            ShadowLoader(settings.artifacts, loader, self._hosts, vouching, self._shadows.took, SHADOW_PATIENCE),
             ledger,
             clock,
             self._acknowledge,
+            vouching.heed,
         )
         self._flusher = Flusher(
             ledger, self._records, self._spool, files, self._writer, clock, self._reporter.wake, access=access_log
@@ -121,11 +130,11 @@ class Worker:
         self._describe = Describe(self._router, ledger.figures, files, __version__)
         self._intake = Intake(settings.body_limit, settings.body_room)
         limits = SharedLimits(settings.home / "limits")
-        keys = KeyFile(settings.secrets / KEY_FILE)
+        keys = KeyFile(settings.key_file)
         self._access = Access(keys, limits, clock, ledger.count, host=settings.host, public=settings.public)
         self._traces = Traces(settings.traces, settings.trace_share, place.worker) if settings.traces else None
         repository = Repository(self._router, self._describe)
-        accepting = Accepting(self._flusher, ledger, large)
+        accepting = Accepting(self._flusher, ledger, large, heard=settings.control is not None)
         parts = Parts(
             self._router,
             inference,
@@ -146,9 +155,8 @@ class Worker:
         self._desk = Desk(gateway, self._admission, small, note)
         self._listener = Listener(self._desk, place.descriptor, settings.tls)
         self._grpc = _grpc_server(settings, settings.grpc_port, parts, gateway, note) if settings.grpc_port is not None else None
-        polls = Channel(settings.control, secrets.control_token, WAIT + _TIMEOUT, settings.control_ca)
         self._table_file = TableFile(settings.home / "routes.json")
-        self._poll = partial(TablePoll, polls, self._contact, on_table=self._table_came)
+        self._polls = _channel(settings, secrets.control_token, WAIT + _TIMEOUT)
 
     async def run(self) -> None:
         """Answer until told to stop; then finish what is under way, and leave nothing untold."""
@@ -157,9 +165,12 @@ class Worker:
         kept = self._kept_table()
         if kept is not None:
             await self._load(kept)
+        if self._place.settings.control is None:
+            self._check_begun()
         self._leaving = self._stop.is_set()  # told while it loaded: what it says of packages from now on is no news of theirs
-        poll = self._poll(known=kept)
-        poll.start()
+        poll = TablePoll(self._polls, self._contact, kept, self._table_came)
+        if self._place.settings.control is not None:  # else the kept table is all that there ever is
+            poll.start()
         self._reporter.start()
         tasks = [self._loop.create_task(self._flusher.run()), self._loop.create_task(self._keep_house())]
         if self._leaving:
@@ -174,10 +185,21 @@ class Worker:
     async def _load(self, kept: RouteTable) -> None:
         """Until all of the table's packages are ready or failed, or nobody is left who wants them."""
         self._router.apply(kept)
-        waits = {self._loop.create_task(self._router.settled(LOAD_PATIENCE)), self._loop.create_task(self._stop.wait())}
+        patience = LOAD_PATIENCE if self._place.settings.control is not None else ALONE_PATIENCE
+        waits = {self._loop.create_task(self._router.settled(patience)), self._loop.create_task(self._stop.wait())}
         _, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in left:
             wait.cancel()
+
+    def _check_begun(self) -> None:
+        """Without a control plane nobody mends a package that fails: if none has ever answered here, say so and end.
+
+        Raises:
+            Hopeless: a package cannot be served.
+        """
+        failed = [state.reason for state in self._router.packages.values() if state.readiness is Readiness.FAILED]
+        if failed and not anybody_answered(self._place.settings.home / "load"):
+            raise Hopeless("; ".join(failed))
 
     async def _serve(self) -> None:
         serving = self._loop.create_task(self._listener.run())
@@ -283,6 +305,7 @@ class Worker:
         self._intake.sweep()
         self._desk.sweep()
         self._access.refresh()
+        self._vouching.look(self._router.loaded, self._clock.monotonic())
         self._count_shed()
 
     def _count_shed(self) -> None:
@@ -306,6 +329,12 @@ class Worker:
                 leaving=self._leaving,
             )
         )
+
+
+def _channel(settings: Settings, token: str, timeout: float) -> Line:
+    if settings.control is None:
+        return Nobody()
+    return Channel(settings.control, token, timeout, settings.control_ca)
 
 
 def _grpc_server(settings: Settings, port: int, parts: Parts, gateway: Gateway, note: OnAnswer | None) -> Listening:
@@ -368,6 +397,9 @@ def main() -> None:
     configure(verbose=place.settings.verbose)
     try:
         uvloop.run(_run(place))
+    except Hopeless as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        raise SystemExit(HOPELESS) from error
     except LockgateError as error:
         log.warning("worker cannot start", extra={"reason": error.message, "hint": error.hint})
         raise SystemExit(1) from error

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lockgate.boundary.manifest import Manifest, Tensor
+from lockgate.domain.forms import BuiltForm
 from lockgate.domain.models import ModelVersion, TransitionRequest, Vote
 from lockgate.domain.remarks import Comment, Notes
 from lockgate.domain.runs import Run
@@ -74,6 +75,7 @@ class CardFacts:
     comments: Sequence[Comment] = ()
     model_notes: Notes | None = None
     notes: Notes | None = None
+    forms: Sequence[BuiltForm] = ()
 
 
 def card(facts: CardFacts) -> str:
@@ -88,6 +90,7 @@ def card(facts: CardFacts) -> str:
         _section("Gates", _gates(facts)),
         _section("Groups", _groups(facts.gates)),
         _section("Inputs and outputs", _signature(facts.manifest)),
+        _section("Forms", _forms(facts.forms)),
         _section("Who decided", _decisions(facts)),
         _section("Intended use and limits", _limits(facts)),
         _section("Comments", [f"- {_at(one.at)}, {text(one.by)}: {text(one.text)}" for one in facts.comments]),
@@ -254,6 +257,27 @@ def _signature(manifest: Manifest | None) -> list[str]:
 
 def _tensor(tensor: Tensor) -> tuple[str, str, str]:
     return tensor.name, tensor.datatype, " × ".join("n" if size < 0 else str(size) for size in tensor.shape)
+
+
+def _forms(forms: Sequence[BuiltForm]) -> list[str]:
+    """Each answered the golden rows as the original: by how much it differed, beside what it may."""
+    head = ("Form", "File", "Bytes", "Digest", "Largest difference", "First answer", "Asked in", "Built")
+    return _table(
+        head,
+        (
+            (
+                one.form.value,
+                f"{one.file}, pushed as {one.pushed}" if one.pushed else one.file,
+                one.size,
+                one.digest,
+                f"{_number(one.difference)} of {_number(one.tolerance)}, {one.rows} rows",
+                f"{one.cold_start:.2g} s",
+                one.environment,
+                f"{_at(one.at)}, {one.by}",
+            )
+            for one in forms
+        ),
+    )
 
 
 def _decisions(facts: CardFacts) -> list[str]:

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lockgate.boundary.public_keys import key_id
 from lockgate.boundary.trusted_types import refusal_of
 from lockgate.domain.models import Stage
-from lockgate.domain.policy import EXPIRY, BreakGlassRule, Edge, Policy, StageRule, WaiverRule
+from lockgate.domain.policy import EXPIRY, BreakGlassRule, Edge, Policy, SignatureRule, StageRule, WaiverRule
+from lockgate.kernel.errors import Invalid
 from lockgate.stages.decide.spec import GatesSpec
 from lockgate.stages.fields import ListOf, Name, Seconds, Spec
 
@@ -74,6 +76,17 @@ def _host(value: str) -> str:
     if match is None or not 0 < int(match[1] or 1) < 1 << 16:
         raise ValueError("`HOST` or `HOST:PORT` expected")
     return value.lower()
+
+
+def _signing_key(value: str) -> str:
+    key, *name = value.split(maxsplit=1)
+    try:
+        key_id(key)
+    except Invalid as error:
+        raise ValueError(error.message) from error
+    if name and (len(name[0]) > _LONGEST_TEXT or not name[0].isprintable() or "#" in name[0]):
+        raise ValueError("`ed25519:BASE64 NAME` expected, the name of letters that can be printed, without #")
+    return " ".join((key, *name))
 
 
 def _alias(value: str) -> str:
@@ -150,6 +163,14 @@ class WebhooksSpec(Spec):
     targets: Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], ListOf, AfterValidator(_different)] = ()
 
 
+class SignaturesSpec(Spec):
+    """required: nothing answers that nobody trusted signed. keys: who is trusted beside this home. revoked: who no longer is."""
+
+    required: bool = False
+    keys: Annotated[tuple[Annotated[str, AfterValidator(_signing_key)], ...], ListOf, AfterValidator(_different)] = ()
+    revoked: Annotated[tuple[Annotated[str, AfterValidator(_signing_key)], ...], ListOf, AfterValidator(_different)] = ()
+
+
 class PolicySpec(Spec):
     """All keys of the policy file."""
 
@@ -162,6 +183,7 @@ class PolicySpec(Spec):
     waivers: WaiversSpec | None = None
     loading: LoadingSpec = LoadingSpec()
     webhooks: WebhooksSpec = WebhooksSpec()
+    signatures: SignaturesSpec = SignaturesSpec()
 
     def policy(self) -> Policy:
         glass, waivers = self.break_glass, self.waivers
@@ -175,4 +197,5 @@ class PolicySpec(Spec):
             waivers=WaiverRule(waivers.roles, waivers.longest) if waivers else None,
             trusted_types=self.loading.trusted_types,
             targets=self.webhooks.targets,
+            signatures=SignatureRule(self.signatures.required, self.signatures.keys, self.signatures.revoked),
         )

@@ -17,6 +17,7 @@ from lockgate.stages.decide.robustness_spec import RobustnessRule
 from lockgate.stages.decide.skew_spec import SkewSpec
 from lockgate.stages.decide.slices_spec import SlicesSpec
 from lockgate.stages.decide.split_spec import SplitSpec
+from lockgate.stages.decide.supply_chain_spec import SupplyChainSpec
 from lockgate.stages.fields import ListOf, Spec
 
 
@@ -165,3 +166,4 @@ class GatesSpec(Spec):
     split: SplitSpec = SplitSpec()
     slices: SlicesSpec | None = None
     skew: SkewSpec | None = None
+    supply_chain: SupplyChainSpec | None = None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Invalid, NotFound
 from lockgate.ports.artifacts import ArtifactStore
 
+_READ_ONLY = 0o444
 _CONTENTS = (b"", b"\0", b"model", bytes(range(256)) * 9000)  # the last is longer than any buffer
 
 
@@ -39,10 +41,24 @@ def a_file_is_kept_like_its_bytes(store: ArtifactStore) -> None:
             assert file.read_bytes() == content
 
 
+def a_copy_is_a_file_for_reading(store: ArtifactStore) -> None:
+    with TemporaryDirectory() as folder:
+        for content in _CONTENTS:
+            path = Path(folder) / f"{len(content)}.bin"
+            store.copy(store.put(content), path)
+            assert path.read_bytes() == content
+            assert stat.S_IMODE(path.stat().st_mode) == _READ_ONLY
+            path.unlink()
+            assert store.get(digest_bytes(content)) == content
+
+
 def what_is_not_there_is_not_found(store: ArtifactStore) -> None:
     digest = digest_bytes(b"never kept")
     assert not store.has(digest)
     _raises(NotFound, lambda: store.get(digest))
+    with TemporaryDirectory() as folder:
+        _raises(NotFound, lambda: store.copy(digest, Path(folder) / "model.onnx"))
+        assert not any(Path(folder).iterdir())
 
 
 def a_name_that_is_no_digest_is_refused(store: ArtifactStore) -> None:
@@ -74,6 +90,7 @@ ARTIFACT_CHECKS: tuple[Callable[[ArtifactStore], None], ...] = (
     what_is_kept_comes_back,
     keeping_twice_is_keeping_once,
     a_file_is_kept_like_its_bytes,
+    a_copy_is_a_file_for_reading,
     what_is_not_there_is_not_found,
     a_name_that_is_no_digest_is_refused,
     many_may_keep_at_once,

@@ -13,9 +13,11 @@ from lockgate.entrypoints.api.people import ActorNamed
 from lockgate.entrypoints.api.rest.paging import WindowAsked, page
 from lockgate.entrypoints.api.shapes.basics import Page
 from lockgate.entrypoints.api.shapes.events import EventRow, event_row
+from lockgate.entrypoints.api.shapes.forms import Form
 from lockgate.entrypoints.api.shapes.models import Model, NewComment, Version, VersionInFull
 from lockgate.entrypoints.reading.desk import DeskHere
 from lockgate.entrypoints.reading.files import manifest_of
+from lockgate.entrypoints.reading.forms import forms_of
 from lockgate.ports.state import ALIASES, MODELS, VERSIONS
 from lockgate.usecases.add_comment import add_comment
 from lockgate.usecases.find_things import model_named, version_of
@@ -67,6 +69,14 @@ def version(desk: DeskHere, model: str, version: int) -> Any:
     manifest = manifest_of(desk.world.artifacts, found.digest)
     shape = Version.model_validate(found)
     return VersionInFull(**shape.model_dump(), manifest=msgspec.to_builtins(manifest) if manifest else None)
+
+
+@router.get("/{model}/versions/{version}/forms", response_model=list[Form])
+def forms(desk: DeskHere, model: str, version: int) -> Any:
+    """Wheel, data file and image of it, as they were last built: digest, size, how they answered the golden rows, how fast."""
+    with desk.world.state.read() as tx:
+        version_of(tx, model, version)
+        return forms_of(tx, model, version)
 
 
 @router.get("/{model}/versions/{version}/card", response_class=PlainTextResponse)

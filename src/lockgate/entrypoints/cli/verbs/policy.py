@@ -65,6 +65,7 @@ def set_(session: Session, file: Path) -> None:
 
     made = set_policy(session.world, _read(file), session.actor, file.name)
     _warn(session, made.record.policy)
+    _warn_of_unsigned(session)
     session.answer(made.record, lambda: _show_set(made))
 
 
@@ -87,6 +88,18 @@ def _warn(session: Session, policy: Policy) -> None:
         )
     for said in told:
         click.echo(f"note: {said}", err=True)
+
+
+def _warn_of_unsigned(session: Session) -> None:
+    """What answers now and is not loaded again under this policy: an outage in waiting."""
+    from lockgate.usecases.check_signature import find_unsigned
+
+    with session.world.state.read() as tx:
+        unsigned = find_unsigned(tx)
+    for version, why in unsigned:
+        name = f"{version.model} {version.version}"
+        told = f"{name} is in {version.stage.value}, and no data plane loads it again: {why}. Next: lockgate sign {name}"
+        click.echo(f"{click.style('warning', fg='yellow')}: {told}", err=True)
 
 
 def _show_set(made: PolicySet) -> None:

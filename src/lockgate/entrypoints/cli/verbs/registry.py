@@ -31,6 +31,9 @@ def models(session: Session) -> None:
 @click.argument("model")
 def versions(session: Session, model: str) -> None:
     """List the versions of MODEL with their stages, metrics and gates."""
+    from msgspec import to_builtins
+
+    from lockgate.entrypoints.reading.forms import forms_of
     from lockgate.entrypoints.reading.gates import gates_count, gates_now
     from lockgate.entrypoints.reading.learning import checkpoint_clause
     from lockgate.entrypoints.reading.staged import staged_clause, staged_in
@@ -45,7 +48,8 @@ def versions(session: Session, model: str) -> None:
         requests = {one.version: one for one in tx.find(REQUESTS, model=model, state="open")}
         segments = segment_champions(tx, model)
         passed = {one.version: gates_count(gates_now(tx, one, now)) for one in found}
-    online = any(one.learned for one in found)
+        forms = {one.version: forms_of(tx, model, one.version) for one in found}
+    online, packaged = any(one.learned for one in found), any(forms.values())
     rows = [
         (
             one.version,
@@ -55,6 +59,7 @@ def versions(session: Session, model: str) -> None:
             passed[one.version],
             one.author,
             ago((now - one.created_at).total_seconds()),
+            *([", ".join(form.form.value for form in forms[one.version])] if packaged else []),
             *([checkpoint_clause(one)] if online else []),
         )
         for one in found
@@ -67,6 +72,7 @@ def versions(session: Session, model: str) -> None:
         "gates passed",
         "author",
         "age",
+        *(["forms"] if packaged else []),
         *(["learned online"] if online else []),
     )
 
@@ -75,7 +81,7 @@ def versions(session: Session, model: str) -> None:
         if staged:
             click.echo(staged_clause(staged))
 
-    session.answer(found, show)
+    session.answer([{**to_builtins(one), "forms": forms[one.version]} for one in found], show)
 
 
 @verb()

@@ -55,6 +55,7 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str | No
 @click.option("--tls-client-ca", type=FILE, help="Callers must show a certificate by one of these authorities (PEM).")
 def up(session: Session, host: str, port: int, data_port: int, workers: str, **listening: Any) -> None:
     """Start the control plane, the data plane, the runner, the learner, the notifier and the controller; Ctrl-C stops them."""
+    from lockgate.entrypoints.api.trusted_list import TrustedList
     from lockgate.entrypoints.exposed import Exposed, check_exposure
     from lockgate.entrypoints.supervisor.up import Addresses
     from lockgate.entrypoints.supervisor.up import up as run
@@ -79,6 +80,8 @@ def up(session: Session, host: str, port: int, data_port: int, workers: str, **l
         click.echo(f"  logs            {session.home.logs}")
         click.echo("Ctrl-C stops everything." + (" Next, in another terminal: lockgate init DIR" if new else ""))
 
+    # Whatever the policy asks of packages holds from the first one on: a data plane that starts loads by the table that it kept.
+    TrustedList(session.world.state, session.home.data_plane).look()
     run(session.home, addresses, ready)
     click.echo("stopped")
 
@@ -107,6 +110,7 @@ def status(session: Session) -> None:
     from lockgate.entrypoints.reading.live import answering_clause, held_clause, live_models, trial_clause, waiting_requests
     from lockgate.entrypoints.reading.segments import segment_clause
     from lockgate.entrypoints.reading.staged import staged_clause
+    from lockgate.entrypoints.reading.subscribers import channel_clauses, following
     from lockgate.ports.state import MODELS
     from lockgate.usecases.live_workers import live_workers
     from lockgate.usecases.publish_routes import route_table
@@ -119,6 +123,7 @@ def status(session: Session) -> None:
         asked = [waiting_line(tx, request) for request in waiting]
         workers = live_workers(tx, now)
         revision = route_table(tx).revision
+        programs = following(tx, now)
     up_to_date = sum(one.revision >= revision for one in workers)
 
     def show() -> None:
@@ -147,7 +152,9 @@ def status(session: Session) -> None:
                 click.echo(f"{one.model}: {missing}")
             if one.model in learning:
                 click.echo(f"{one.model}: {learning[one.model]}")
+        for said in channel_clauses(programs):
+            click.echo(said)
         what = f"{up_to_date} of {len(workers)} up to date" if workers else "none alive: lockgate up"
         click.echo(f"data plane workers: {what}")
 
-    session.answer({"models": list(told.values()), "waiting": waiting, "workers": workers}, show)
+    session.answer({"models": list(told.values()), "waiting": waiting, "workers": workers, "subscribers": programs}, show)

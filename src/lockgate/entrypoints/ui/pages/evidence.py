@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from lockgate.entrypoints.reading.desk import DeskHere
-from lockgate.entrypoints.reading.gates import gates_clause, gates_now
+from lockgate.entrypoints.reading.gates import gates_clause, gates_waived
 from lockgate.entrypoints.ui.render import render
 from lockgate.kernel.errors import Corrupt
 from lockgate.usecases.find_things import version_of
@@ -27,5 +25,5 @@ def evidence(request: Request, desk: DeskHere, name: str, number: int) -> Respon
     except Corrupt as error:
         return render(request, "evidence.html", version=version, found=None, damage=error.message, gates=(), says="")
     with desk.world.state.read() as tx:
-        gates = gates_now(tx, replace(version, gates=found.gates), desk.world.clock.now())
+        gates = gates_waived(tx, version, found.gates, desk.world.clock.now())
     return render(request, "evidence.html", version=version, found=found, damage=None, gates=gates, says=gates_clause(gates))

@@ -17,12 +17,15 @@ from lockgate.entrypoints.reading.answered import answered
 from lockgate.entrypoints.reading.asked import open_requests
 from lockgate.entrypoints.reading.desk import Desk, DeskHere
 from lockgate.entrypoints.reading.files import manifest_of
+from lockgate.entrypoints.reading.forms import forms_of
 from lockgate.entrypoints.reading.gates import gates_now, waivers_in_force
 from lockgate.entrypoints.reading.journey import Mark, journey
 from lockgate.entrypoints.reading.learning import Told, learning_of, learning_or_none
 from lockgate.entrypoints.reading.live import Live, live_models, trials_in_production, waiting_requests
 from lockgate.entrypoints.reading.progress import latest_evidence
+from lockgate.entrypoints.reading.scans import scans_now
 from lockgate.entrypoints.reading.segments import segment_clause
+from lockgate.entrypoints.reading.subscribers import SHOWN, following
 from lockgate.entrypoints.reading.tones import PHASE_TONE, VERDICT_TONE
 from lockgate.entrypoints.reading.words import status_line
 from lockgate.entrypoints.ui.pictures import Flight, Rates, flight, learned_rates
@@ -123,6 +126,7 @@ def model(request: Request, desk: DeskHere, name: str, page: PageAsked = 1) -> R
             "rollouts": tx.find(ROLLOUTS, model=name, newest_first=True, limit=_LISTED),
             "findings": tx.find(FINDINGS, model=name, newest_first=True, limit=_LISTED),
             "learning": learning_or_none(tx, name),
+            "programs": following(tx, now, name)[:SHOWN],
             "waivers": waivers_in_force(tx, name, now),
             "glasses": [one for one in open_glasses(tx, now) if one.model in ("", name)],
         }
@@ -166,9 +170,10 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         found = version_of(tx, name, number)
         requests = answered(tx, tx.find(REQUESTS, model=name, version=number, newest_first=True, limit=_LISTED), now)
         events = tx.events(subject=f"{name}/{number}", newest_first=True, limit=_LISTED)
-        gates = gates_now(tx, found, now)
+        gates, scans = gates_now(tx, found, now), scans_now(tx, found, now)
         asked = open_requests(tx, now, visit(request)["me"], name, number)
         moves = moves_from(tx, found)
+        forms = forms_of(tx, name, number)
     damage = None
     try:
         manifest = manifest_of(desk.world.artifacts, found.digest)
@@ -179,6 +184,9 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         "version.html",
         version=found,
         gates=gates,
+        scans=scans,
+        most=_LISTED,
+        forms=forms,
         manifest=manifest,
         damage=damage,
         closed=[one for one in requests if one.state is not RequestState.OPEN],

@@ -23,6 +23,11 @@ def may_be_inline(nodes: Sequence[Manifest]) -> bool:
     return all(one.options.get("inline") is True if one.runtime == RUNTIME else one.runtime in INLINE for one in nodes)
 
 
+def manifests_in(manifest: Manifest) -> list[str]:
+    """Digests of the manifests of all packages in a graph's, however deep; of any other package none."""
+    return [file.digest for file in manifest.files if manifest.runtime == RUNTIME and _NODE.fullmatch(file.name)]
+
+
 def requirements_of(nodes: Sequence[Manifest]) -> tuple[str, ...]:
     return tuple(sorted({requirement for one in nodes for requirement in one.requirements}))
 

@@ -41,6 +41,11 @@ class Parity:
         """The row with the greatest difference."""
         return int(self.differences.argmax())
 
+    def differing(self, most: int) -> list[str]:
+        """The first rows that differ too much, for people."""
+        rows = np.flatnonzero(~self.kept)[:most]
+        return [f"row {row}: {self.expected[row]:.9g} expected, {self.answered[row]:.9g} answered" for row in rows]
+
     def __str__(self) -> str:
         worst = self.worst
         return (

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.boundary.manifest import Tensor
+from lockgate.embedded.signature import Tensor
 from lockgate.kernel.errors import Invalid
 
 Array = NDArray[Any]

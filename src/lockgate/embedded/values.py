@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from lockgate.serving.protocol.datatypes import Array, Datatype, round_to_bf16, widen_bf16
+from lockgate.embedded.datatypes import Array, Datatype, round_to_bf16, widen_bf16
 
 _NUMBERS: frozenset[type] = frozenset({float, int})
 _WHOLE: frozenset[type] = frozenset({int})

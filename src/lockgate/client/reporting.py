@@ -1,0 +1,111 @@
+"""A subscriber that reports: what it answered, what became of it, and how it stands.
+
+subscriber = Subscriber("flight-delay@production", "https://lockgate.example", keys=…, folder=…, token=token)
+with Reporting(subscriber, "https://lockgate.example", token) as model:
+    answer = model.answer({"carrier": "UA", "hour": 18}, "customer-7")    # version, scores, an id for each row
+    model.label(answer.prediction_ids[0], 1)                              # when the truth is known
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from threading import local
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from lockgate.boundary.pointers import Pointer, parse_channel
+from lockgate.client.answering import Observed
+from lockgate.client.subscriber import PATIENCE, Subscriber
+from lockgate.embedded.assignment import Assignment
+from lockgate.embedded.columns import columns_of
+from lockgate.embedded.reported import Answer
+from lockgate.embedded.reporter import SUBSCRIBER, Reporter
+from lockgate.embedded.tallies import REQUEST
+from lockgate.embedded.telling import listed, tell
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Observing:
+    """A client.answering.Observer that tells a reporter."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._here = local()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of the last answer that this thread was given: one for each row."""
+        found: tuple[str, ...] = getattr(self._here, "ids", ())
+        return found
+
+    def __call__(self, one: Observed) -> None:
+        outcome = one.failure if one.failure is not None else listed(one.scores)
+        assigned, timeout = _evidence(one.pointer, one.assignment), one.pointer.route.timeout
+        self._here.ids = tell(
+            self._reporter, assigned, outcome, one.seconds, columns_of(one.rows), first=one.first, timeout=timeout
+        )
+
+
+class Reporting:
+    """Wraps a subscriber that was not started yet. options: those of Reporter.
+
+    Raises:
+        Invalid: the address is none that a token may be sent to.
+    """
+
+    def __init__(self, subscriber: Subscriber, url: str, token: str, **options: Any) -> None:
+        self.subscriber = subscriber
+        model, _ = parse_channel(subscriber.channel)
+        self.reporter = Reporter(url, token, model, kind=SUBSCRIBER, host=subscriber.host, standing=self._standing, **options)
+        self._observing = Observing(self.reporter)
+        subscriber.observer = self._observing
+
+    def start(self, patience: float = PATIENCE) -> Self:
+        """See Subscriber.start."""
+        self.subscriber.start(patience)
+        self.reporter.flush()
+        return self
+
+    def predict(self, rows: Any, key: str | None = None, *, headers: Mapping[str, str] = _NO_HEADERS) -> Any:
+        """See Subscriber.predict."""
+        return self.subscriber.predict(rows, key, headers=headers)
+
+    def answer(self, rows: Any, key: str | None = None, *, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
+        """The same, with the version that answered and ids for labels."""
+        version, scores = self.subscriber.answer(rows, key, headers=headers)
+        return Answer(version, scores, self._observing.ids)
+
+    def label(self, prediction_id: str, label: float, at: float | None = None) -> None:
+        """See Reporter.label."""
+        self.reporter.label(prediction_id, label, at)
+
+    def close(self) -> None:
+        """Follow no more, and report for the last time."""
+        self.subscriber.close()
+        self.reporter.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _standing(self) -> dict[str, Any]:
+        told: dict[str, Any] = msgspec.to_builtins(self.subscriber.standing)
+        return told | {"host": self.reporter.host}
+
+
+def _evidence(pointer: Pointer, assigned: Assignment) -> Assignment:
+    """A subscriber assigns by key. Where the plan's unit is the request, its judge takes requests for independent of each other,
+    which those of one key are not: they are counted, and are no evidence.
+    """
+    parts = {part.segment: part.route for part in pointer.route.parts}
+    route = parts.get(assigned.segment, pointer.route)
+    if route.rollout is None or route.unit != REQUEST:
+        return assigned
+    aside = replace(assigned.tally, judged=False, keyed=False, thresholds_id=0, limits=(), scored=False, bins_id=0, edges=())
+    return replace(assigned, tally=aside, judged=False)

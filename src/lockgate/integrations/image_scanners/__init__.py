@@ -1,0 +1,1 @@
+"""Programs that look for known vulnerabilities in images, where they are installed."""

@@ -1,0 +1,1 @@
+"""Known vulnerabilities without a network: an export of the OSV database."""

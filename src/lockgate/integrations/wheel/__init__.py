@@ -1,0 +1,1 @@
+"""Versions as wheels: a model that a program lists among its dependencies."""
