@@ -19,7 +19,6 @@ from lockgate.kernel.errors import Invalid
 
 _LONGEST = 500  # bytes of a name
 _PREFIX = "lockgate-package-"
-_DRAFT = "lockgate-draft-"  # until it is locked
 
 
 class Folder:
@@ -39,14 +38,16 @@ class Folder:
 
 
 class Scratch:
-    """A new folder for as long as this object lives, or until it is closed. prefix: of its name, as `lockgate-serve-`.
+    """A new folder for as long as this object lives, or until it is closed.
+
+    prefix: of its name, as `lockgate-serve-`. place: where it lies; None: where the system keeps what is temporary.
 
     Raises:
         OSError: there is no place to write.
     """
 
-    def __init__(self, prefix: str) -> None:
-        self.path, self._removal = _locked(self, prefix)
+    def __init__(self, prefix: str, place: Path | None = None) -> None:
+        self.path, self._removal = _locked(self, prefix, place)
 
     def close(self) -> None:
         self._removal()
@@ -66,12 +67,15 @@ def _leaves(name: str) -> bool:
     return any(part in ("", ".", "..") for part in name.split("/")) or "\\" in name or "\0" in name
 
 
-def _locked(owner: object, prefix: str) -> tuple[Path, Callable[[], object]]:
-    """A new folder, locked as long as its owner lives: nobody else takes it for one that was left behind. And what removes it."""
-    draft = Path(mkdtemp(prefix=_DRAFT))
+def _locked(owner: object, prefix: str, place: Path | None = None) -> tuple[Path, Callable[[], object]]:
+    """A new folder, locked as long as its owner lives: nobody else takes it for one that was left behind. And what removes it.
+
+    Until it is locked it has a name that nobody sweeps.
+    """
+    draft = Path(mkdtemp(prefix=f".{prefix}", dir=place))
     descriptor = os.open(draft, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    path = draft.rename(draft.with_name(draft.name.replace(_DRAFT, prefix)))
+    path = draft.rename(draft.with_name(draft.name.removeprefix(".")))
     removal = finalize(owner, _remove, path, descriptor)  # with its owner, or with the process
     _sweep(path.parent, prefix)
     return path, removal

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lockgate.boundary import public_keys
+from lockgate.boundary.private_keys import KeyHolder
 from lockgate.kernel.digest import digest_bytes
 from lockgate.kernel.errors import Invalid
 
@@ -35,22 +34,12 @@ class MemorySigner:
 
 
 @dataclass(frozen=True, slots=True)
-class KeySigner:
+class KeySigner(KeyHolder):
     """A ports.signer.Signer with Ed25519, for what is verified by public key. The key follows from the name: for tests only."""
 
     name: str = "home"
 
-    @property
-    def public_key(self) -> str:
-        return public_keys.spelled(self._private().public_key())
-
-    def sign(self, content: bytes) -> str:
-        return b64encode(self._private().sign(content)).decode()
-
-    def genuine(self, public_key: str, content: bytes, signature: str) -> bool:
-        return public_keys.genuine(public_key, content, signature)
-
-    def _private(self) -> Ed25519PrivateKey:
+    def private_key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(sha256(self.name.encode()).digest())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import os
 import stat
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lockgate.boundary import public_keys
+from lockgate.boundary.private_keys import KeyHolder
 from lockgate.kernel.errors import Invalid, Refused, Unavailable
 
 PRIVATE = "ed25519-private:"  # how a key as text begins
@@ -23,23 +24,13 @@ _EXPECTED = f"an Ed25519 key expected: {public_keys.SIZE} raw bytes, or PKCS#8 a
 
 
 @dataclass(frozen=True, slots=True)
-class GivenKey:
+class GivenKey(KeyHolder):
     """A ports.signer.Signer. read: gives the private key's bytes whenever one is needed; `source` is for people."""
 
     source: str
     read: Callable[[], bytes] = field(repr=False)
 
-    @property
-    def public_key(self) -> str:
-        return public_keys.spelled(self._private().public_key())
-
-    def sign(self, content: bytes) -> str:
-        return b64encode(self._private().sign(content)).decode()
-
-    def genuine(self, public_key: str, content: bytes, signature: str) -> bool:
-        return public_keys.genuine(public_key, content, signature)
-
-    def _private(self) -> Ed25519PrivateKey:
+    def private_key(self) -> Ed25519PrivateKey:
         content = self.read()
         if len(content) == public_keys.SIZE:
             return Ed25519PrivateKey.from_private_bytes(content)

@@ -6,18 +6,15 @@ behind; the next one removes it, which the lock that died with its owner allows.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
 
+from lockgate.boundary.folder import Scratch
 from lockgate.integrations.local.durable import flush_folder
 from lockgate.kernel.errors import Unavailable
 
-_NEW = ".lockgate-new-"  # until it is locked
 _DRAFT = ".lockgate-draft-"
 
 
@@ -31,13 +28,9 @@ class LocalOutbox:
     def draft(self) -> Iterator[Path]:
         with _told(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            path, lock = _locked(self._folder)
-        try:
-            _sweep(self._folder)
-            yield path
-        finally:
-            rmtree(path, ignore_errors=True)
-            os.close(lock)
+            scratch = Scratch(_DRAFT, self._folder)
+        with closing(scratch):
+            yield scratch.path
 
     def place(self, file: Path) -> Path:
         placed = self._folder / file.name
@@ -47,25 +40,6 @@ class LocalOutbox:
             file.replace(placed)
             flush_folder(self._folder)
         return placed
-
-
-def _locked(folder: Path) -> tuple[Path, int]:
-    """A new folder and the lock on it, which lasts as long as this process at most."""
-    new = Path(mkdtemp(prefix=_NEW, dir=folder))
-    lock = os.open(new, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return new.rename(new.with_name(new.name.replace(_NEW, _DRAFT))), lock
-
-
-def _sweep(folder: Path) -> None:
-    for path in folder.glob(f"{_DRAFT}*"):
-        with suppress(OSError):  # it is in use, another's, or gone by now
-            lock = os.open(path, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                rmtree(path)
-            finally:
-                os.close(lock)
 
 
 @contextmanager

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lockgate.boundary import public_keys
+from lockgate.boundary.private_keys import KeyHolder
 from lockgate.integrations.local.private_file import create_private
 from lockgate.kernel.errors import Corrupt
 
 
 @dataclass(frozen=True, slots=True)
-class LocalSigningKey:
-    """A ports.signer.Signer. Public keys are `ed25519:` and base64, signatures base64."""
+class LocalSigningKey(KeyHolder):
+    """A ports.signer.Signer."""
 
     path: Path
 
-    @property
-    def public_key(self) -> str:
-        return public_keys.spelled(self._private().public_key())
-
-    def sign(self, content: bytes) -> str:
-        return b64encode(self._private().sign(content)).decode()
-
-    def genuine(self, public_key: str, content: bytes, signature: str) -> bool:
-        return public_keys.genuine(public_key, content, signature)
-
-    def _private(self) -> Ed25519PrivateKey:
+    def private_key(self) -> Ed25519PrivateKey:
         if not self.path.exists():
             self._make()
         content = self.path.read_bytes()
