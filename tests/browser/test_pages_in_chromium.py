@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from lockgate.ports.state import RUNS
+from lockgate.boundary import statements
+from lockgate.boundary.public_keys import key_id
+from lockgate.ports.state import FORMS, RUNS, SCANS, VERSIONS
+from lockgate.testing.released import built_form, scan, vulnerability
+from lockgate.testing.signer import KeySigner
 from tests.samples.story import MODEL, Behaviour, Story
 
 pytestmark = pytest.mark.browser
@@ -76,6 +81,46 @@ def test_every_page_fits_a_phone(browser: Browser, address: str, story: Story) -
         for path in every_page(story):
             page.goto(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
+
+
+def vouch_for(story: Story, number: int, signer: KeySigner) -> None:
+    """Papers, a form and a scan, as long as they get."""
+    depend = [{"name": "source", "digest": {"gitCommit": "c0ffee" * 6}}, {"name": "data/flights", "digest": {"sha256": "1" * 64}}]
+    made = {"buildDefinition": {"resolvedDependencies": depend}, "runDetails": {"builder": {"id": "pkg:pypi/lockgate@1.0.0"}}}
+    needs = [{"type": "library", "name": f"library-{n}", "version": "1.0.0", "scope": "required"} for n in range(40)]
+    with story.world.state.write() as tx:
+        version = tx.get(VERSIONS, MODEL, number)
+        assert version is not None
+        papers = [
+            story.world.artifacts.put(statements.say({"manifest.json": version.digest}, kind, predicate, signer))
+            for kind, predicate in ((statements.PROVENANCE, made), (statements.BILL, {"components": needs}))
+        ]
+        tx.put(VERSIONS, replace(version, provenance=papers[0], sbom=papers[1]))
+        tx.put(
+            FORMS, built_form(model=MODEL, version=number, pushed="registry.example:5000/team/flight-delay@sha256:" + "2" * 64)
+        )
+        tx.put(SCANS, scan(model=MODEL, version=number, found=(vulnerability(title="A long story of a crafted model " * 6),)))
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", DESKTOP), ("dark", PHONE)])
+def test_what_vouches_for_a_version_can_be_read(
+    browser: Browser, address: str, story: Story, scheme: str, size: tuple[int, int]
+) -> None:
+    signer = KeySigner("home")
+    vouch_for(story, 1, signer)
+    with opened(browser, address, size, scheme) as page:
+        page.goto(f"/models/{MODEL}/versions/1")
+        papers = page.locator("section[aria-labelledby=papers]")
+        expect(papers).to_contain_text(f"key {key_id(signer.public_key)[:12]}")
+        expect(papers).to_contain_text("c0ffeec0ffee")
+        expect(papers.get_by_text("library-39 1.0.0")).to_be_hidden()
+        papers.get_by_text("40 libraries to run it").click()
+        expect(papers.get_by_text("library-39 1.0.0")).to_be_visible()
+        expect(page.locator("section[aria-labelledby=forms]")).to_contain_text("registry.example:5000/team/flight-delay")
+        expect(page.locator("section[aria-labelledby=scans]")).to_contain_text("A long story")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(UNNAMED) == []
 
 
 def test_the_charts_are_drawn_and_change_their_axis(browser: Browser, address: str, story: Story) -> None:

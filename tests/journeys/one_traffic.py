@@ -291,7 +291,7 @@ class SubscriberWay(_Reporting):
     def ask(self, index: int, user: str) -> Met:
         assert self._answering is not None
         try:
-            version, _ = self._answering.predict({"index": index, "distance": 1.0}, user, {})
+            version = self._answering.predict({"index": index, "distance": 1.0}, user, {}).version
         except RuntimeFailure:
             return Met(0, "")
         return Met(version, self._observer.ids[0])

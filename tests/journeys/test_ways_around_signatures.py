@@ -22,8 +22,10 @@ from lockgate.testing import builders as a
 from lockgate.testing.signer import KeySigner
 from lockgate.usecases.break_glass import break_glass
 from lockgate.usecases.check_signature import against_signature, find_unsigned, list_trusted_keys
+from lockgate.usecases.delete_version import delete_version
 from lockgate.usecases.find_contestants import contestants
 from lockgate.usecases.find_nodes import COMPOSED
+from lockgate.usecases.find_trust import find_trust
 from lockgate.usecases.request_transition import request_transition
 from lockgate.usecases.roll_back import roll_back
 from lockgate.usecases.send_on import send_on_its_way
@@ -176,6 +178,8 @@ def test_a_graph_is_as_good_as_each_of_its_nodes() -> None:
     assert _against(world, "pair") is None
     require(world, NO_PARTNER)
     assert _against(world, "pair") == f"its node {a.MODEL}@1 is signed by the key the partner, which was revoked"
+    delete_version(world, a.MODEL, 1, ADA)
+    assert _against(world, "pair") == f"its node {a.MODEL}@1 was deleted, so nobody can say who signed it"
 
 
 def _against(world: World, model: str) -> str | None:
@@ -212,6 +216,27 @@ def test_this_homes_own_key_is_trusted_with_those_of_the_policy() -> None:
     assert trusted is not None
     assert TrustedKey(PARTNER.public_key, "the partner", revoked=True) in trusted.keys
     assert len(trusted.keys) == 2
+
+
+def test_keys_are_listed_and_verified_by_what_the_data_plane_goes_by() -> None:
+    """Where nothing need be signed, by the key that signs now; where it must, by the one that the policy was set with."""
+    world = replace(registry(), signer=HOME)
+    moved = replace(world, signer=STRANGER)
+    assert find_trust(world).keys == (TrustedKey(HOME.public_key, "this home"),)
+    assert find_trust(moved).keys == (TrustedKey(STRANGER.public_key, "this home"),)
+    set_policy(world, FILE, OLGA)
+    assert find_trust(moved) == find_trust(world) == list_trusted_keys(world.state)
+    set_policy(moved, FILE, OLGA)
+    assert TrustedKey(STRANGER.public_key, "this home") in find_trust(world).keys
+    assert HOME.public_key not in {one.key for one in find_trust(world).keys}
+
+
+def test_a_policy_that_asks_for_no_signature_still_says_whose_count() -> None:
+    world = replace(registry(), signer=HOME)
+    set_policy(world, REVOKING.replace("required: true", "required: false").replace("]}", f", {HOME.public_key} lost]}}"), OLGA)
+    assert list_trusted_keys(world.state) is None
+    revoked = {one.name: one.revoked for one in find_trust(world).keys}
+    assert revoked == {"lost": True, "the partner": True}
 
 
 def test_a_policy_is_set_again_for_another_key_of_this_home() -> None:

@@ -64,16 +64,25 @@ class House:
         return LocalChannels(self.folder / "channels")
 
     def release(
-        self, version: int, *, wrong: bool = False, size: int = 0, signer: KeySigner | None = None, signed: bool = True
+        self,
+        version: int,
+        *,
+        wrong: bool = False,
+        size: int = 0,
+        signer: KeySigner | None = None,
+        signed: bool = True,
+        named: str = "",
     ) -> Release:
-        """wrong: its golden rows are another model's. size: bytes of a file that lies beside the model."""
+        """wrong: its golden rows are another model's. size: bytes of a file that lies beside the model. named: as what its
+        manifest knows it, if not as the house's model.
+        """
         store = self.artifacts
         contents = {"model.onnx": onnx_of(float(version))} | ({"weights.bin": b"w" * size} if size else {})
         files = tuple(File(name, store.put(content), len(content)) for name, content in contents.items())
         golden = Golden({"x": [1.0, 2.0]}, [version + wrong, 2.0 * version], 1e-6)
         signature = Signature((_X,), (Tensor("score", "FP32", (-1, 1)),), "score")
         lineage = Lineage("run-1", None, dirty=False, author="ada", data={}, params={})
-        digest = store.put(encode(Manifest(self.model, "onnx", files, signature, golden, lineage)))
+        digest = store.put(encode(Manifest(named or self.model, "onnx", files, signature, golden, lineage)))
         told = statements.say({"manifest.json": digest}, statements.PROVENANCE, {}, signer or self.signer)
         self.releases[version] = Release(self.model, version, digest, store.put(told) if signed else "")
         return self.releases[version]

@@ -66,11 +66,12 @@ def check_exposure(exposure: Exposure, keys: Path) -> None:
 
 
 def _who(exposure: Exposure, file: KeyFile) -> Fault | None:
-    if is_loopback(exposure.host) or exposure.public or file.there:
+    if is_loopback(exposure.host) or exposure.public or file.closes:
         return None
+    found = "only some of the scope subscribe, which opens nothing of it" if file.there else "none"
     return Fault(
         "keys",
-        f"{file.path} expected, because other machines can reach this address, and none found: "
+        f"keys in {file.path} expected, because other machines can reach this address, and {found} found: "
         "make a key, or say --public if anybody may ask for predictions",
     )
 

@@ -76,13 +76,15 @@ def _locked(owner: object, prefix: str, place: Path | None = None) -> tuple[Path
     descriptor = os.open(draft, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     path = draft.rename(draft.with_name(draft.name.removeprefix(".")))
-    removal = finalize(owner, _remove, path, descriptor)  # with its owner, or with the process
+    removal = finalize(owner, _remove, path, descriptor, os.getpid())  # with its owner, or with the process
     _sweep(path.parent, prefix)
     return path, removal
 
 
-def _remove(path: Path, descriptor: int) -> None:
-    rmtree(path, ignore_errors=True)
+def _remove(path: Path, descriptor: int, maker: int) -> None:
+    """maker: the process whose folder it is. One that it forked ends with the same duty, and must leave the folder to it."""
+    if os.getpid() == maker:
+        rmtree(path, ignore_errors=True)
     os.close(descriptor)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from lockgate.boundary.keys import Key, KeyScope, decode, key_id
+from lockgate.boundary.keys import Key, KeyScope, closes, decode, key_id
 from lockgate.kernel.errors import Invalid
 
 KEY_FILE = "keys.json"  # in the folder of secrets
@@ -21,8 +21,8 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 class KeyFile:
     """Not for two threads at once.
 
-    there: whether the file was ever seen; what was closed once is not opened by deleting it. keys: by id. readable: whether its
-    content was ever understood; until then nobody can be told from anybody.
+    there: whether the file was ever seen. keys: by id. readable: whether its content was ever understood; until then nobody can
+    be told from anybody.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,6 +31,13 @@ class KeyFile:
         self.readable = False
         self.keys: Mapping[str, Key] = {}
         self._seen: object = None
+        self._closed = False  # by a key, at any time
+        self._understood = False  # as it is now
+
+    @property
+    def closes(self) -> bool:
+        """Whether the data plane asks for keys. What was closed once is not opened by deleting the file, or by damaging it."""
+        return self.there and (self._closed or not self._understood)
 
     def refresh(self) -> None:
         """Read the file if it changed.
@@ -46,7 +53,7 @@ class KeyFile:
             if self.there and self._is_new("gone"):
                 raise Invalid(f"{self.path} is gone; its keys hold until the server starts again") from None
         except OSError as error:
-            self.there = True
+            self.there, self._understood = True, False
             if self._is_new(error.errno):
                 raise Invalid(f"{self.path} cannot be read: {error.strerror}") from error
 
@@ -59,7 +66,7 @@ class KeyFile:
         with self.path.open("rb") as file:
             status = os.fstat(file.fileno())
             content = file.read()
-        self.there = True
+        self.there, self._understood = True, False
         self._seen = _signature(status)
         if status.st_mode & _OTHERS_WRITE:
             raise Invalid(
@@ -70,7 +77,8 @@ class KeyFile:
             self.keys = decode(content)
         except Invalid as error:
             raise Invalid(f"{self.path}: {error.message}", hint=error.hint) from error
-        self.readable = True
+        self.readable = self._understood = True
+        self._closed = self._closed or closes(self.keys.values())
 
     def _is_new(self, state: object) -> bool:
         seen, self._seen = self._seen, state

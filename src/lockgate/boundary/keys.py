@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
@@ -92,6 +92,11 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.expires_at is not None and now >= self.expires_at:
             return f"expired at {self.expires_at:%Y-%m-%d %H:%M} UTC"
         return None
+
+
+def closes(keys: Collection[Key]) -> bool:
+    """Whether a data plane that has these answers nobody without a key: not if none opens anything of it, ended or not."""
+    return not keys or any(key.scopes != {KeyScope.SUBSCRIBE} for key in keys)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

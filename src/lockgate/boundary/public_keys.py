@@ -13,6 +13,7 @@ from lockgate.kernel.errors import Invalid
 
 KIND = "ed25519:"
 SIZE = 32  # bytes, of either half
+_SHOWN = 12  # digits of an id
 _STANDARD = str.maketrans("-_", "+/")
 PEM = "-----BEGIN PUBLIC KEY-----"
 
@@ -59,6 +60,15 @@ def key_id(text: str) -> str:
         Invalid: it is no public key.
     """
     return digits(digest_bytes(_raw(text)))
+
+
+def short_id(text: str) -> str:
+    """The digits of a key's id that people are shown, in faults and beside the key itself.
+
+    Raises:
+        Invalid: it is no public key.
+    """
+    return key_id(text)[:_SHOWN]
 
 
 def genuine(public_key: str, content: bytes, signature: str) -> bool:

@@ -4,6 +4,8 @@
     ed25519:q83v… platform
     revoked ed25519:7M2x… laptop of 2025
 
+To revoke a key that stands in such a file, add a line: a key that is revoked is revoked, wherever else it stands.
+
 A file of it in the data plane's home says that nothing runs there that is not signed by one of them.
 """
 
@@ -49,12 +51,21 @@ def trusting(keys: Iterable[str]) -> Trust:
     return parse("\n".join(keys))
 
 
+def together(found: Iterable[TrustedKey]) -> Trust:
+    """Of several lists, each key once: revoked if one of them says so."""
+    keys: dict[str, TrustedKey] = {}
+    for one in found:
+        keys[one.key] = _revoked_of(keys.get(one.key, one), one)
+    return Trust(tuple(keys.values()))
+
+
 def parse(text: str, source: str = "trusted keys") -> Trust:
     """
     Raises:
-        InvalidInput: lines that are no keys, or a key twice; all of them at once.
+        InvalidInput: lines that are no keys, or a key twice in one standing; all of them at once.
     """  # noqa: D212 - there is nothing else to say
     keys: dict[str, TrustedKey] = {}
+    seen: set[tuple[str, bool]] = set()
     faults: list[Fault] = []
     for number, line in enumerate(text.splitlines(), 1):
         content = line.partition("#")[0].strip()
@@ -65,8 +76,10 @@ def parse(text: str, source: str = "trusted keys") -> Trust:
         except Invalid as error:
             faults.append(Fault(f"line {number}", error.message, line=number))
             continue
-        if keys.setdefault(key_id(one.key), one) is not one:
+        if (one.key, one.revoked) in seen:
             faults.append(Fault(f"line {number}", f"key {one.key:.60} found twice", line=number))
+        seen.add((one.key, one.revoked))
+        keys[one.key] = _revoked_of(keys.get(one.key, one), one)
     if len(keys) > MOST:
         faults.append(Fault("keys", f"{len(keys)} keys found, at most {MOST} expected"))
     if faults:
@@ -98,6 +111,12 @@ def read(path: Path) -> Trust:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise Invalid(f"{path}: the trusted keys cannot be read: {reason}") from error
+
+
+def _revoked_of(known: TrustedKey, more: TrustedKey) -> TrustedKey:
+    """One of two entries of a key: that which revokes it, by the other's name if it has none itself; else the former."""
+    kept, other = (more, known) if more.revoked and not known.revoked else (known, more)
+    return msgspec.structs.replace(kept, name=kept.name or other.name)
 
 
 def _line(content: str) -> TrustedKey:

@@ -6,7 +6,7 @@ gives them, and lie where their digests say; so no name in it ever becomes a pat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -15,11 +15,13 @@ from zipfile import ZipFile
 
 import msgspec
 
-from lockgate.boundary import bundles
+from lockgate.boundary import bundles, images
 from lockgate.boundary.archives import check_canonical, reading
 from lockgate.boundary.checked_archives import check_archive
+from lockgate.boundary.checking import Step, Steps, check_bundle
 from lockgate.boundary.folder import check_names
 from lockgate.boundary.manifest import File, Manifest, decode
+from lockgate.boundary.package_folders import FolderSource
 from lockgate.boundary.releases import Release, check_provenance
 from lockgate.boundary.trust import Trust, TrustedKey
 from lockgate.kernel.digest import PREFIX, digits
@@ -55,23 +57,6 @@ class Source(Protocol):
         ...
 
 
-class FolderSource:
-    def __init__(self, folder: Path) -> None:
-        self.what = str(folder)
-        self._folder = folder.resolve()
-
-    def open(self, name: str) -> IO[bytes] | None:
-        try:
-            return (self._folder / name).open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise Invalid(f"{self.what}: {name} cannot be read: {error.strerror}") from error
-
-    def place(self, name: str) -> Path | None:
-        return (self._folder / name).resolve()
-
-
 class ArchiveSource:
     """prefix: of the members' names, as `flight_delay/_model/` in a wheel."""
 
@@ -97,7 +82,7 @@ def unpack(path: Path, artifacts: Path, trust: Trust | None = None) -> Unpacked:
         Invalid: it is no packaged model. Unavailable: the disk refuses it.
     """
     try:
-        if trust is not None and path.is_file():
+        if trust is not None and path.exists():
             _check_form(path, trust)
         with opened(path) as source:
             return laid_down(source, artifacts, trust, path.resolve() if path.is_dir() else None)
@@ -105,13 +90,58 @@ def unpack(path: Path, artifacts: Path, trust: Trust | None = None) -> Unpacked:
         raise Unavailable(f"{path} cannot be unpacked into {artifacts}: {error.strerror or error}") from error
 
 
+def unpack_all(path: Path, artifacts: Path, trust: Trust | None = None) -> list[Unpacked]:
+    """The same of each model there: an image in a file (boundary.images) may hold several.
+
+    Raises:
+        As `unpack`.
+    """
+    if not images.is_image(path):
+        return [unpack(path, artifacts, trust)]
+    try:
+        with images.opened(path) as sources:
+            if trust is not None:
+                _check_image(path, sources, trust)
+            return [laid_down(one, artifacts, trust, None) for one in sources]
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be unpacked into {artifacts}: {error.strerror or error}") from error
+
+
+@contextmanager
+def opened_all(path: Path, *, canonical: bool = True) -> Iterator[Sequence[Source]]:
+    """As `opened`, of all models there."""
+    if images.is_image(path):
+        with images.opened(path) as found:
+            yield found
+    else:
+        with opened(path, canonical=canonical) as source:
+            yield [source]
+
+
+def _check_image(path: Path, sources: Iterable[images.ImageSource], trust: Trust) -> None:
+    """All members of each model, by the signature beside them. Raises Refused."""
+    steps = Steps()
+    for one in sources:
+        members = one.members()
+        check_bundle(steps, members, members, bundles.SIGNATURE, set(), trust, f"{one.what}: ")
+    _check_steps(path, steps.done)
+
+
 def _check_form(path: Path, trust: Trust) -> None:
-    """All members of a file, by its own signature. Raises Refused."""
-    checked = check_archive(path, trust)
-    if faults := [f"{one.what}: {one.said}" for one in checked.steps if not one.ok]:
-        raise Refused(
-            f"{path.name}: {faults[0]}", hint=f"See all that is wrong: lockgate verify {path}. See whose keys you gave: --key."
-        )
+    """All members of a file or a folder, by the signature among them. Raises Refused."""
+    _check_steps(path, _folder_steps(path, trust) if path.is_dir() else check_archive(path, trust).steps)
+
+
+def _folder_steps(path: Path, trust: Trust) -> list[Step]:
+    steps, members = Steps(), FolderSource(path).members()
+    check_bundle(steps, members, members, bundles.SIGNATURE, set(), trust)
+    return steps.done
+
+
+def _check_steps(path: Path, steps: Iterable[Step]) -> None:
+    if faults := [f"{one.what}: {one.said}" for one in steps if not one.ok]:
+        more = "" if path.is_dir() else f"See all that is wrong: lockgate verify {path}. "
+        raise Refused(f"{path.name}: {faults[0]}", hint=f"{more}See whose keys you gave: --key.")
 
 
 @contextmanager

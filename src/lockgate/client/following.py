@@ -73,6 +73,7 @@ class Follower:
         self._current: _Following | None = None  # what answers
         self._wanted: _Following | None = None  # what should
         self._retries: dict[str, tuple[int, float]] = {}  # by digest: how often it failed, and when it is tried again
+        self.heard_at = clock.monotonic()  # seconds: when the source said last where the channel points, and was believed
 
     def resume(self) -> None:
         """Answer by what was good when this program ended."""
@@ -80,6 +81,7 @@ class Follower:
             self._seen = self._kept.seen()
         with self._watched("kept"):
             self._resume()
+        self.heard_at = self._clock.monotonic()
 
     def turn(self, wait: float) -> None:
         """Look for a pointer, for up to `wait` seconds where the source can wait, and do what it says.
@@ -87,14 +89,15 @@ class Follower:
         Raises:
             LockgateError: there is no news to be had now; what it is about stands among the faults.
         """
-        self._look_at_keys()
+        self.look_at_keys()
         with self._raised("source"):
             offered = self._source.pointer(self._channel, self._tag, wait)
-        self._look_at_keys()
+        self.look_at_keys()
         with self._raised("pointer"):
             if offered is not None:
                 self._believe(offered.content)
                 self._tag = offered.tag
+        self.heard_at = self._clock.monotonic()
         if self._wanted is not None and self._due() and not self._stopping.is_set():
             with self._raised("disk"), self._kept.locked(self._stopping):
                 self._work_on(self._wanted)
@@ -162,7 +165,7 @@ class Follower:
             return
         self._faults.end("empty")
         self._make_ready(wanted, offline=False)
-        if is_ready(wanted):
+        if is_ready(wanted) and not self._stopping.is_set():
             self._kept.keep(wanted.content)  # first, so that no restart goes back
             self._faults.end("kept")
             self._swap(wanted)
@@ -215,12 +218,14 @@ class Follower:
         pause = min(LONGEST_RETRY, _FIRST_RETRY * 2.0 ** min(failures - 1, 20))
         self._retries[digest] = failures, self._clock.monotonic() + pause
 
-    def _look_at_keys(self) -> None:
-        """A key that is revoked takes nothing out of service that runs, and lets nothing in."""
+    def look_at_keys(self) -> bool:
+        """Whether they changed. A key that is revoked takes nothing out of service that runs, and lets nothing in."""
+        changed = False
         with self._watched("keys"):
             changed = self._keyring.look()
             if changed and self._current is not None:
                 self._check_current(self._current)
+        return changed
 
     def _check_current(self, current: _Following) -> None:
         try:

@@ -52,6 +52,7 @@ class HttpSource:
         with self._asked(asked, {"If-None-Match": f'"{tag}"'} if tag else {}, wait if asked != path else 0.0) as answer:
             self.waits = answer.getheader(_LONG_POLL) is not None
             if answer.status == HTTPStatus.NOT_MODIFIED:
+                answer.read()  # to its end, which is here: so the connection serves the next question too
                 return None
             self._check(answer, HTTPStatus.OK, channel)
             content = answer.read(LARGEST_POINTER + 1)
@@ -81,7 +82,8 @@ class HttpSource:
         connected = self._connection.sock
         if connected is not None:
             with suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
+                # That of a TLS socket would end the encryption first, and let who writes meanwhile go on in the clear.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
     @contextmanager
     def _asked(self, path: str, headers: Mapping[str, str], wait: float) -> Iterator[http.client.HTTPResponse]:
@@ -94,6 +96,7 @@ class HttpSource:
         finally:
             if not answer.isclosed():
                 self._connection.close()
+                answer.close()  # it may have outlived the connection
 
     def _sent(self, path: str, headers: Mapping[str, str], wait: float) -> http.client.HTTPResponse:
         kept_alive = self._connection.sock is not None
@@ -111,9 +114,12 @@ class HttpSource:
 
     def _once(self, path: str, headers: Mapping[str, str], wait: float) -> http.client.HTTPResponse:
         self._connection.timeout = _SILENCE + wait
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(_SILENCE + wait)
         try:
+            if self._connection.sock is None:
+                self._connection.connect()
+            self._connection.sock.settimeout(_SILENCE + wait)
+            if self._interrupted:  # while it was being connected, when there was nothing to shut down
+                raise ConnectionAbortedError("interrupted")
             self._connection.request("GET", self._prefix + path, headers={**self._headers, **headers})
             return self._connection.getresponse()
         except (OSError, http.client.HTTPException):

@@ -67,7 +67,10 @@ class Kept:
             while not _taken(descriptor):
                 if stopping.wait(_PATIENCE):
                     raise Unavailable(f"{self._lock.parent} is in use by another subscriber")
-            yield
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing it would not do while a child that was forked meanwhile has it
         finally:
             os.close(descriptor)
 
@@ -121,7 +124,13 @@ class Kept:
         return [content for path in sorted(self._channels.glob("*.json")) if (content := _read(path)) is not None]
 
     def sweep(self, named: frozenset[str]) -> None:
-        """Remove the artifacts whose digest is not among `named`, and what came of them in part."""
+        """Remove the artifacts whose digest is not among `named`, what came of them in part, and what a killed writer left.
+
+        With the lock held, so that nobody writes meanwhile.
+        """
+        for draft in self._channels.glob(".*.json.*"):
+            with suppress(OSError):
+                draft.unlink()
         for path in [*self.artifacts.glob("??/*"), *self.artifacts.glob(_PARTIAL + "*")]:
             name = path.name.removeprefix(_PARTIAL) if path.parent == self.artifacts else path.parent.name + path.name
             if PREFIX + name not in named:

@@ -11,6 +11,8 @@ from lockgate.boundary.public_keys import KIND
 from lockgate.boundary.trust import Trust
 from lockgate.kernel.errors import Invalid
 
+_HINT = "Give an `ed25519:…`, several, or the path of a file of them; `lockgate key list` prints such a file."
+
 Keys = str | os.PathLike[str] | Iterable[str]
 
 
@@ -18,18 +20,26 @@ class Keyring:
     """keys: `ed25519:…`, several of them, or the path of a file of them, see boundary.trust.
 
     Raises:
-        Invalid: the file cannot be read. InvalidInput: there is no key, or what is there is none.
+        Invalid: there is no key, or the file cannot be read. InvalidInput: what is there is none.
     """
 
     def __init__(self, keys: Keys) -> None:
         if isinstance(keys, str):
+            keys = keys.strip()
+            if not keys:
+                raise Invalid("no key was given: keys is empty", hint=_HINT)
             keys = [keys] if keys.startswith(KIND) else Path(keys)
         self._path = Path(keys) if isinstance(keys, os.PathLike) else None
         self._seen: object = self  # nothing that a file could look like
         self.trust = Trust() if isinstance(keys, os.PathLike) else trust.trusting(keys)
         self.look()
         if not self.trust.keys:
-            raise Invalid("no key was given", hint="`lockgate key` shows the one by which a home signs.")
+            raise Invalid(f"{self._path} names no key" if self._path else "no key was given", hint=_HINT)
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is a file, which may say something else at any time."""
+        return self._path is not None
 
     def look(self) -> bool:
         """Whether the file says something else than before; it is in force from now on.

@@ -17,9 +17,11 @@ def load(artifacts: Path, release: Release) -> Model:
     """
     Raises:
         NotFound, Corrupt: a file is missing or damaged. Invalid: it is no package, or answers otherwise than the original.
-        Refused: it cannot run inside a program. RuntimeFailure: its library is missing, or cannot load it.
+        Refused: it is another model's, or cannot run inside a program. RuntimeFailure: its library is missing, or cannot load it.
     """  # noqa: D212 - there is nothing else to say
     manifest, files = read(artifacts, release.digest)
+    if manifest.model != release.model:
+        raise Refused(f"{release}: a package of {manifest.model!r:.120} found under its name")
     if manifest.requirements:
         raise Refused(
             f"{release} needs {len(manifest.requirements)} libraries of its own, which a running program cannot change",

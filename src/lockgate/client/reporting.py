@@ -16,15 +16,13 @@ from typing import Any, Self
 
 import msgspec
 
-from lockgate.boundary.pointers import Pointer, parse_channel
+from lockgate.boundary.pointers import parse_channel
 from lockgate.client.answering import Observed
 from lockgate.client.subscriber import PATIENCE, Subscriber
-from lockgate.embedded.assignment import Assignment
-from lockgate.embedded.columns import columns_of
 from lockgate.embedded.reported import Answer
 from lockgate.embedded.reporter import SUBSCRIBER, Reporter
-from lockgate.embedded.tallies import REQUEST
 from lockgate.embedded.telling import listed, tell
+from lockgate.kernel.errors import LockgateError
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -44,10 +42,8 @@ class Observing:
 
     def __call__(self, one: Observed) -> None:
         outcome = one.failure if one.failure is not None else listed(one.scores)
-        assigned, timeout = _evidence(one.pointer, one.assignment), one.pointer.route.timeout
-        self._here.ids = tell(
-            self._reporter, assigned, outcome, one.seconds, columns_of(one.rows), first=one.first, timeout=timeout
-        )
+        timeout = one.pointer.route.timeout
+        self._here.ids = tell(self._reporter, one.assignment, outcome, one.seconds, one.columns, first=one.first, timeout=timeout)
 
 
 class Reporting:
@@ -66,8 +62,12 @@ class Reporting:
 
     def start(self, patience: float = PATIENCE) -> Self:
         """See Subscriber.start."""
-        self.subscriber.start(patience)
-        self.reporter.flush()
+        try:
+            self.subscriber.start(patience)
+        except LockgateError:
+            self.reporter.close()
+            raise
+        self.reporter.begin()
         return self
 
     def predict(self, rows: Any, key: str | None = None, *, headers: Mapping[str, str] = _NO_HEADERS) -> Any:
@@ -76,8 +76,7 @@ class Reporting:
 
     def answer(self, rows: Any, key: str | None = None, *, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """The same, with the version that answered and ids for labels."""
-        version, scores = self.subscriber.answer(rows, key, headers=headers)
-        return Answer(version, scores, self._observing.ids)
+        return replace(self.subscriber.answer(rows, key, headers=headers), prediction_ids=self._observing.ids)
 
     def label(self, prediction_id: str, label: float, at: float | None = None) -> None:
         """See Reporter.label."""
@@ -97,15 +96,3 @@ class Reporting:
     def _standing(self) -> dict[str, Any]:
         told: dict[str, Any] = msgspec.to_builtins(self.subscriber.standing)
         return told | {"host": self.reporter.host}
-
-
-def _evidence(pointer: Pointer, assigned: Assignment) -> Assignment:
-    """A subscriber assigns by key. Where the plan's unit is the request, its judge takes requests for independent of each other,
-    which those of one key are not: they are counted, and are no evidence.
-    """
-    parts = {part.segment: part.route for part in pointer.route.parts}
-    route = parts.get(assigned.segment, pointer.route)
-    if route.rollout is None or route.unit != REQUEST:
-        return assigned
-    aside = replace(assigned.tally, judged=False, keyed=False, thresholds_id=0, limits=(), scored=False, bins_id=0, edges=())
-    return replace(assigned, tally=aside, judged=False)

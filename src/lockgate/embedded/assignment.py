@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
 from lockgate.boundary.selector import choose, unit_key
 from lockgate.boundary.spelling import common_value, spelled, spellings
 from lockgate.embedded.tallies import REQUEST, UNASSIGNED, AnyArm, AnyRoute, Tally, tally
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a program says of one request. header: what a request's header would be (a user's id, say), by its name in small
     letters. column: the values of an input, one for each row; empty if there is none. unit: whose request it is, if the program
-    says so; else that is looked for where the route says. Where units are requests nobody asks for it.
+    says so; else that is looked for where the route says. otherwise: whose it is where nothing is found there; None: nobody's.
+    Where units are requests nobody asks for any of it.
     """
 
     header: Callable[[str], str | None]
     column: Callable[[str], Sequence[Any]]
     unit: str | None = None
+    otherwise: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """version: which answers. tally: what it is counted as. judged: the table assigned this unit to it, so what happens is
     evidence. segment: of those that the route declares, "" for none; `place` is its place among them, from 1. champion: who
     answers if it fails; None if nobody may. chosen: the caller named the version, or a rule did.
@@ -63,7 +63,8 @@ class Assigner:
     _loaded: frozenset[int] = field(init=False)  # of what the route and its parts name
     _whole: _Drawn = field(init=False)
     _parts: dict[str, _Drawn] = field(init=False)
-    _tallies: dict[tuple[int, bool, str], Tally] = field(init=False, default_factory=dict)
+    _told_before: dict[tuple[Any, ...], tuple[Any, ...]] = field(init=False, default_factory=dict)
+    _segments: tuple[str | None, str | None, frozenset[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._whole = _drawn(self.route, self)
@@ -71,6 +72,8 @@ class Assigner:
         arms = (arm for route in (self.route, *(one.route for one in parts)) for arm in route.arms)
         self._loaded = frozenset(arm.version for arm in arms if arm.version in self.ready)
         self._parts = {one.segment: _drawn(one.route, self, self._whole.champion) for one in parts}
+        declared = self.route.segments
+        self._segments = (*_place(declared.by), frozenset(declared.values)) if declared is not None else (None, None, frozenset())
 
     @property
     def champion(self) -> int | None:
@@ -92,7 +95,7 @@ class Assigner:
         for rule in drawn.route.rules:
             if any(value in rule.values for value in _spellings(rule.header, rule.field, asked)):
                 return self._told(drawn, rule.version if rule.version in self._loaded else champion, segment, chosen=True)
-        key = _key(drawn.route, asked)
+        key = _key(drawn, asked)
         if key is None:
             return self._told(drawn, champion, segment, judged=drawn.judged and not drawn.split)
         chosen = drawn.arms[choose(key, drawn.weights)] if drawn.split else champion
@@ -101,12 +104,17 @@ class Assigner:
     def _told(
         self, drawn: _Drawn, version: int, segment: str, key: int = 0, *, judged: bool = False, chosen: bool = False
     ) -> Assignment:
+        how = version, segment, judged, chosen
+        rest = self._told_before.get(how)
+        if rest is None:
+            rest = self._told_before[how] = self._rest(drawn, version, segment, judged=judged, chosen=chosen)
+        return Assignment(version, key, *rest)
+
+    def _rest(self, drawn: _Drawn, version: int, segment: str, *, judged: bool, chosen: bool) -> tuple[Any, ...]:
+        """All of an assignment that is the same for every unit."""
         judged = judged and any(arm.version == version for arm in drawn.route.arms)  # and not one that stands in
-        falls_back = drawn.falls_back and drawn.champion != version
-        champion = drawn.champion if falls_back else None
-        return Assignment(
-            version,
-            key,
+        champion = drawn.champion if drawn.falls_back and drawn.champion != version else None
+        return (
             self._tally(drawn.route, version, segment, assigned=judged),
             judged,
             segment,
@@ -117,25 +125,25 @@ class Assigner:
         )
 
     def _tally(self, route: AnyRoute, version: int, segment: str, *, assigned: bool) -> Tally:
-        found = self._tallies.get((version, assigned, segment))
-        if found is None:
-            found = tally(route, self.revision, version, segment if assigned else "", assigned=assigned)
-            self._tallies[version, assigned, segment] = found
-        return found
+        return tally(route, self.revision, version, segment if assigned else "", assigned=assigned)
 
     def _segment(self, asked: Asked) -> str:
-        declared = self.route.segments
-        if declared is None:
+        header, name, values = self._segments
+        if not values:
             return ""
-        header, name = _place(declared.by)
-        return next((value for value in _spellings(header, name, asked) if value in declared.values), "")
+        return next((value for value in _spellings(header, name, asked) if value in values), "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """A route, or a part of one, with what answers for each of its arms: itself if it is ready, else the champion."""
+    """A route, or a part of one, with what answers for each of its arms: itself if it is ready, else the champion.
+
+    header, field: where the unit is looked for, unless each request is one.
+    """
 
     route: AnyRoute
+    header: str | None
+    field: str | None
     weights: tuple[float, ...]
     arms: tuple[int | None, ...]
     champion: int | None
@@ -152,6 +160,7 @@ def _drawn(route: AnyRoute, of: Assigner, instead: int | None = None) -> _Drawn:
     complete = all(arm.version in of.ready for arm in route.arms if arm.weight > 0)
     return _Drawn(
         route,
+        *_place(route.unit),
         tuple(arm.weight for arm in route.arms),
         tuple(_answering(arm, of, champion) for arm in route.arms),
         champion,
@@ -189,19 +198,22 @@ def _first_ready(route: AnyRoute, of: Assigner) -> dict[str, int]:
     return dict(reversed([(arm.role, arm.version) for arm in route.arms if arm.version in of.ready]))
 
 
-def _key(route: AnyRoute, asked: Asked) -> int | None:
+def _key(drawn: _Drawn, asked: Asked) -> int | None:
     """None if the request has no unit where the route looks for one."""
-    if route.unit == REQUEST:
+    if drawn.route.unit == REQUEST:
         return getrandbits(64)
-    header, name = _place(route.unit)
-    if asked.unit is not None:
-        unit: str | None = asked.unit
-    elif header is not None:
-        unit = asked.header(header)
-    else:
-        value = common_value(asked.column(name or ""))
-        unit = None if value is None else spelled(value)
-    return unit_key(route.salt, unit) if unit else None
+    unit = asked.unit
+    if unit is None:
+        unit = _unit(drawn, asked) or asked.otherwise
+    return unit_key(drawn.route.salt, unit) if unit else None
+
+
+def _unit(drawn: _Drawn, asked: Asked) -> str | None:
+    """What stands where the route looks for it."""
+    if drawn.header is not None:
+        return asked.header(drawn.header)
+    value = common_value(asked.column(drawn.field or ""))
+    return None if value is None else spelled(value)
 
 
 def _place(declared: str) -> tuple[str | None, str | None]:

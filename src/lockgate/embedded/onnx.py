@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import onnxruntime
-
 from lockgate.embedded.datatypes import Array
 from lockgate.embedded.failures import RuntimeFailure
+from lockgate.embedded.onnx_library import onnxruntime
 from lockgate.embedded.package import Package
 from lockgate.embedded.signature import Signature, names
 from lockgate.kernel.errors import Invalid

@@ -25,7 +25,7 @@ _BODY = struct.Struct(">IHIQfdI")
 _SERIAL = 24  # bits
 _MAC = 8
 _KEY = re.compile(r"lgk_([0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
-_LARGEST = 3.4e38  # that fits into four bytes
+_LARGEST = (2.0 - 2.0**-23) * 2.0**127  # of a float in four bytes
 
 
 class Predicted(NamedTuple):

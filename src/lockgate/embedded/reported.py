@@ -36,13 +36,13 @@ class AnyModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """scores: as `predict` gives them. prediction_ids: one for each row, for its label. fallback: the champion answered, because
-    the version that was assigned failed.
+    """scores: as `predict` gives them. prediction_ids: one for each row, for its label; none where nothing is reported.
+    fallback: the champion answered, because the version that was assigned failed.
     """
 
     version: int
     scores: Any
-    prediction_ids: tuple[str, ...]
+    prediction_ids: tuple[str, ...] = ()
     fallback: bool = False
 
 

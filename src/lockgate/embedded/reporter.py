@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import re
 import socket
@@ -20,6 +21,7 @@ from math import isfinite
 from random import getrandbits
 from secrets import token_hex
 from typing import Any
+from weakref import WeakSet
 
 from lockgate.embedded.counting import Counting
 from lockgate.embedded.outgoing import Fate, Outgoing, Report
@@ -34,10 +36,13 @@ EVERY = 10.0  # seconds
 EMBEDDED, SUBSCRIBER = "embedded", "subscriber"
 MOST_OPEN = 5_000  # predictions after which a block is closed early
 MOST_LABELS = 1_000  # the same of labels
+PATIENCE = 5.0  # seconds for one report
 LONGEST_PAUSE = 300.0  # seconds, while nobody takes a report
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 Standing = Callable[[], Mapping[str, Any] | None]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -79,8 +84,9 @@ class Reporter:
         asked before each report. send: in place of HTTP.
 
         Raises:
-            Invalid: the address is none that a token may be sent to.
+            Invalid: the address is none that a token may be sent to, or the token is none.
         """
+        _check_token(token)
         self.model = model
         self.host = _UNSAFE.sub("-", host or socket.gethostname())[:80] or "unnamed"
         self.worker = f"{kind}/{self.host}"
@@ -89,9 +95,8 @@ class Reporter:
         self._every, self._records, self._standing = every, records, standing
         self._clock = clock or SystemClock()
         self._begin()
-        atexit.register(self.close)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)
+        atexit.register(self._end)
+        _REPORTERS.add(self)
 
     @property
     def fate(self) -> Fate:
@@ -159,7 +164,11 @@ class Reporter:
             self._close_full()
         self._start()
 
-    def flush(self, patience: float = 5.0) -> bool:
+    def begin(self) -> None:
+        """Report at once, and from now on: how the program stands is known before it predicts. Nobody waits for it."""
+        self._start(0.0)
+
+    def flush(self, patience: float = PATIENCE) -> bool:
         """Report now what there is. patience: seconds for each report. True if all of it was taken or refused."""
         standing = self._standing() if self._standing is not None else None
         with self._lock:
@@ -167,14 +176,20 @@ class Reporter:
                 self._close_block(standing)
         return self._outgoing.deliver(patience)
 
-    def close(self, patience: float = 2.0) -> None:
-        """A last report, and no more. patience: seconds for what is being sent, and for each report that is left."""
-        atexit.unregister(self.close)
+    def close(self, patience: float = 4.0) -> None:
+        """A last report, and no more. patience: seconds for all of it: what was not taken by then is lost."""
+        atexit.unregister(self._end)
+        self._start()
+        self._patience = patience
         self._stopping.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(patience)
-        self.flush(patience)
+
+    def _end(self) -> None:
+        """With its program, when no thread can be had any more: who has none told nothing, and leaves without a word."""
+        if self._thread is not None:
+            self.close()
 
     def _begin(self) -> None:
         """As a process of its own: what the one before a fork had counted is told by that one."""
@@ -182,22 +197,38 @@ class Reporter:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._patience = PATIENCE
         self._sequence, self._serial = count(1), count(getrandbits(24))
         self._open = _Open(self._clock.unix())
         self._outgoing = Outgoing(self._send)
 
-    def _start(self) -> None:
+    def _start(self, first: float | None = None) -> None:
+        """first: seconds until the first report."""
         if self._thread is not None or self._stopping.is_set():
             return
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lockgate-reports", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, args=(first,), name="lockgate-reports", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no thread can be had: the next prediction tries again, and is answered
+                    log.warning("reports wait", extra={"model": self.model, "reason": str(error)})
+                else:
+                    self._thread = thread
 
-    def _run(self) -> None:
-        pause = self._every
+    def _run(self, first: float | None) -> None:
+        pause = self._every if first is None else first
         while not self._stopping.wait(pause):
-            pause = self._every if self.flush() else min(2 * pause, LONGEST_PAUSE)
+            pause = self._every if self._flushed() else min(2 * max(pause, self._every), LONGEST_PAUSE)
+        self._flushed()
+
+    def _flushed(self) -> bool:
+        try:
+            return self.flush(self._patience)
+        except Exception:
+            # Whatever nobody foresaw, as in the program's own `standing`: what comes later is reported all the same.
+            log.exception("reporting failed", extra={"model": self.model})
+            return False
 
     def _taken(self, told: str | None, tally: Tally, *, chosen: bool) -> None:
         """Keep the record of what was just counted. With the lock held."""
@@ -232,6 +263,28 @@ class Reporter:
         records = ",".join(open_.lines.kept)
         body = f'{{"block":{json.dumps(block)},"records":[{records}],"standing":{json.dumps(standing)}}}'
         self._outgoing.add(Report(body.encode(), size))
+
+
+_REPORTERS: WeakSet[Reporter] = WeakSet()
+
+
+def _begin_in_child() -> None:
+    for reporter in tuple(_REPORTERS):
+        reporter._begin()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
+def _check_token(token: str) -> None:
+    """Whether a header can hold it. It is not repeated: it may be a good one with a line break."""
+    if not token.strip():
+        raise Invalid("the token is empty", hint="`lockgate token create --scope subscribe` makes a key.")
+    if not (token.isascii() and token.isprintable()) or token != token.strip():
+        raise Invalid(
+            "the token has blanks around it, a line break or letters that are not ASCII", hint="Give it as it was shown."
+        )
 
 
 def _revision(tally: Tally) -> tuple[int, int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from enum import Enum
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
+from io import BufferedReader, RawIOBase
 from ipaddress import ip_address
+from socket import socket
+from time import monotonic
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from lockgate.kernel.errors import Invalid
 
@@ -37,6 +40,55 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+class _Until(RawIOBase):
+    """What a socket gives until `deadline`, however often a byte comes. A timeout alone begins anew with each."""
+
+    def __init__(self, raw: RawIOBase, connected: socket) -> None:
+        self._raw, self._connected = raw, connected
+        self._deadline = monotonic() + (connected.gettimeout() or _PATIENCE)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._connected.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, sock: socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = BufferedReader(_Until(self.fp.detach(), sock))
+
+
+def _bounded(http_class: Any) -> Any:
+    """Makes the same connections, which wait for a whole answer no longer than their timeout."""
+
+    def connection(host: str, **options: Any) -> Any:
+        made = http_class(host, **options)
+        made.response_class = _Answer
+        return made
+
+    return connection
+
+
+class _Http(HTTPHandler):
+    def do_open(self, http_class: Any, req: Request, **options: Any) -> HTTPResponse:
+        return super().do_open(_bounded(http_class), req, **options)
+
+
+class _Https(HTTPSHandler):
+    def do_open(self, http_class: Any, req: Request, **options: Any) -> HTTPResponse:
+        return super().do_open(_bounded(http_class), req, **options)
+
+
 class Sender:
     """url: of the control plane, `https://lockgate.example`."""
 
@@ -48,10 +100,12 @@ class Sender:
         """
         self._address = _checked(url, plain_http=plain_http).rstrip("/") + REPORTS
         self._token = token
-        self._open = build_opener(_NoRedirects).open
+        # A proxy on the way to https sees where a token goes; on the way to http it would see the token.
+        direct = [ProxyHandler({})] if urlsplit(url).scheme == "http" else []
+        self._open = build_opener(_NoRedirects, _Http, _Https, *direct).open
 
     def __call__(self, body: bytes, patience: float = _PATIENCE) -> Sent:
-        """patience: seconds without a word."""
+        """patience: seconds to be let in, and as many for the whole answer."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = Request(self._address, body, headers, method="POST")  # noqa: S310 - checked above
         try:
@@ -71,7 +125,8 @@ class Sender:
             said = error.read(_LONGEST_WORD).decode(errors="replace")
         except (OSError, HTTPException):
             said = ""
-        log.warning("a report was refused", extra={"address": self._address, "status": error.code, "said": said})
+        why = f"{error.code} {' '.join(said.split()) or error.reason}"
+        log.warning("a report was refused: %s", why, extra={"address": self._address, "status": error.code})
         return Sent.REFUSED
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 
+_TALKATIVE = ("alembic",)  # libraries that tell each thing they do: a new home would begin with their words
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -30,3 +31,5 @@ def configure(*, verbose: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.NOTSET if verbose else logging.WARNING)

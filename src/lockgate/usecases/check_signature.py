@@ -51,7 +51,10 @@ def _against(tx: Reader, version: ModelVersion, trust: Trust, who: str) -> str |
     if why := against(version, _signer(tx, version), trust):
         return f"{who} {why}"
     for name, node in nodes_of(tx, version).items():
-        if node is not None and (why := _against(tx, node, trust, f"its node {name}")):
+        who_else = f"its node {name}"
+        if node is None:
+            return f"{who_else} was deleted, so nobody can say who signed it"
+        if why := _against(tx, node, trust, who_else):
             return why
     return None
 

@@ -9,7 +9,7 @@ from lockgate.kernel.errors import LockgateError
 from lockgate.ports.vulnerabilities import VulnerabilityScanner
 from lockgate.stages.decide.gates.supply_chain import SBOM, SIGNATURE, judge_paper, judge_scan, unscanned
 from lockgate.stages.decide.supply_chain_spec import SupplyChainSpec, VulnerabilitiesSpec
-from lockgate.usecases.list_needs import list_needs
+from lockgate.usecases.list_needs import needs_of
 from lockgate.usecases.world import World
 
 _PROBE = b"lockgate: may this key sign?"
@@ -38,7 +38,7 @@ def _needs(world: World, manifest: Manifest) -> tuple[tuple[Distribution, ...], 
     if world.distributions is None:
         return (), "nothing is known here of what is installed"
     try:
-        return list_needs(world.distributions, manifest), ""
+        return needs_of(world.artifacts, world.distributions, manifest), ""
     except LockgateError as error:
         return (), f"what it needs to run cannot be listed: {_told(error)}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lockgate.boundary.keys import LONGEST_NAME, WHOLE_SERVER, Key, KeyScope, Rate, new_key
+from lockgate.boundary.keys import LONGEST_NAME, WHOLE_SERVER, Key, KeyScope, Rate, closes, new_key
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.people import Actor
 from lockgate.kernel.errors import Invalid
@@ -20,7 +20,9 @@ KEEP = timedelta(days=90)  # after which a key that opens nothing leaves the fil
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """text: what the caller sends, kept nowhere. first: until now nobody needed a key here. unknown: models not registered."""
+    """text: what the caller sends, kept nowhere. first: until now nobody needed a key at the data plane. unknown: models that are
+    not registered.
+    """
 
     key: Key
     text: str
@@ -59,8 +61,9 @@ def create_token(world: World, keys: KeyStore, actor: Actor, wanted: Wanted) -> 
         )
         unknown = [model for model in wanted.models if tx.get(MODELS, model) is None]
         tx.record(Happened(Action.TOKEN_CREATED, actor.name, actor.authenticated, now, key.id, details=_details(key)))
-        keys.write([*(one for one in known or () if not _long_gone(one, now)), key])
-    return Made(key, text, known is None, unknown)
+        keys.write([*_kept(known or (), now), key])
+    first = closes([key]) and (known is None or not closes(known))
+    return Made(key, text, first, unknown)
 
 
 def _check(wanted: Wanted) -> None:
@@ -83,6 +86,13 @@ def _details(key: Key) -> dict[str, Any]:
         "rate": [key.rate.per_second, key.rate.burst] if key.rate else None,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
     }
+
+
+def _kept(known: Sequence[Key], now: datetime) -> Sequence[Key]:
+    """Without those that ended long ago; but where keys closed the data plane, one that does stays, however long it is gone."""
+    kept = [key for key in known if not _long_gone(key, now)]
+    closing = [key for key in known if closes([key])]
+    return kept if not closing or any(key in closing for key in kept) else [closing[-1], *kept]
 
 
 def _long_gone(key: Key, now: datetime) -> bool:

@@ -19,6 +19,12 @@ def rollouts_under_way(tx: Reader, model: str | None = None) -> list[Rollout]:
     return [rollout for phase in UNDER_WAY for rollout in tx.find(ROLLOUTS, phase=phase.value, **asked)]
 
 
+def rollouts_of(tx: Reader, model: str, version: int) -> list[Rollout]:
+    """Those under way that are about this version, or have it among their contestants."""
+    found = rollouts_under_way(tx, model)
+    return [one for one in found if version == one.version or any(version == arm.version for arm in one.contestants)]
+
+
 def last_into_each(tx: Reader, model: str, segments: Collection[str]) -> dict[str, Rollout]:
     """By segment of Production, the last rollout that was promoted there, if one was; "": into all that has no own champion."""
     found: dict[str, Rollout] = {}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from lockgate.boundary.trust import Trust, TrustedKey, trusting
+from lockgate.boundary.trust import Trust
 from lockgate.domain.policy import CURRENT, SignatureRule
 from lockgate.ports.state import POLICIES
-from lockgate.stages.decide.vouching import OWN
+from lockgate.stages.decide.vouching import trust_by, trust_in_force
 from lockgate.usecases.world import World
 
 
 def find_trust(world: World) -> Trust:
-    """Whether or not the policy demands signatures. A key that is revoked is revoked, wherever else it stands."""
+    """Where the policy demands signatures, as the data plane goes by; elsewhere the key that signs here now, and the policy's."""
     with world.state.read() as tx:
         record = tx.get(POLICIES, CURRENT)
+    in_force = trust_in_force(record)
+    if in_force is not None:
+        return in_force
     rule = record.policy.signatures if record is not None else SignatureRule()
-    own = (TrustedKey(world.signer.public_key, OWN),) if world.signer is not None else ()
-    found = {one.key: one for one in (*trusting(rule.keys).keys, *own)}
-    found |= {one.key: TrustedKey(one.key, one.name, revoked=True) for one in trusting(rule.revoked).keys}
-    return Trust(tuple(found.values()))
+    return trust_by(rule, world.signer.public_key if world.signer is not None else "")

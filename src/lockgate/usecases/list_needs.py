@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
-from lockgate.boundary.bundles import MANIFEST
 from lockgate.boundary.manifest import Manifest, decode
 from lockgate.domain.distributions import Distribution, normalised
-from lockgate.kernel.errors import Invalid, Unavailable
+from lockgate.kernel.errors import Invalid
 from lockgate.ports.artifacts import ArtifactStore
 from lockgate.ports.distributions import Distributions
-from lockgate.stages.build.packaging.graph import RUNTIME as GRAPH
+from lockgate.stages.build.packaging.graph_package import manifests_in
 
 # Modules that the data plane imports whatever it serves, and those that each runtime loads. tests/unit/scans holds them to it.
 SERVING = ("cryptography", "granian", "msgspec", "numpy", "onnxruntime", "uvloop")
@@ -43,17 +42,13 @@ def list_needs(distributions: Distributions, manifest: Manifest) -> tuple[Distri
     return distributions.needed_by((*SERVING, *RUNTIMES.get(manifest.runtime, ())))
 
 
-def needs_of(artifacts: ArtifactStore, distributions: Distributions | None, digest: str) -> tuple[Distribution, ...]:
-    """The same of a stored package; of a graph also what the packages in it need. digest: of its manifest.
+def needs_of(artifacts: ArtifactStore, distributions: Distributions, manifest: Manifest) -> tuple[Distribution, ...]:
+    """The same of a stored package; of a graph also what the packages in it need.
 
     Raises:
-        NotFound, Corrupt: its manifest. MissingExtra, Invalid: as `list_needs`. Unavailable: nothing is known here.
+        NotFound, Corrupt: the manifest of one inside. MissingExtra, Invalid: as `list_needs`.
     """
-    if distributions is None:
-        raise Unavailable("nothing is known here of what is installed")
-    whole = decode(artifacts.get(digest), digest)
-    inside = [file.digest for file in whole.files if file.name.endswith(f"/{MANIFEST}")] if whole.runtime == GRAPH else []
-    packages = (whole, *(decode(artifacts.get(one), one) for one in inside))
+    packages = (manifest, *(decode(artifacts.get(one), one) for one in manifests_in(manifest)))
     return tuple(sorted({need for one in packages for need in list_needs(distributions, one)}))
 
 

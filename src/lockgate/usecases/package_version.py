@@ -10,7 +10,7 @@ from pathlib import Path
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.forms import BuiltForm, Contents, Form
 from lockgate.domain.people import Actor
-from lockgate.kernel.errors import Refused
+from lockgate.kernel.errors import LockgateError, Refused
 from lockgate.ports.forms import FormBuilder
 from lockgate.ports.outbox import Outbox
 from lockgate.ports.state import FORMS, Writer
@@ -26,7 +26,9 @@ _MOST_ROWS = 5
 
 @dataclass(frozen=True, slots=True)
 class PackagedForm:
-    """Where the file lies, and what is known of it: of each version in it. before: of the first one's last such form, if any."""
+    """Where the file lies, and what this asking told of each version in it. before: what was known of the first one's last such
+    form, if any.
+    """
 
     path: Path
     built: tuple[BuiltForm, ...]
@@ -70,10 +72,18 @@ def package_version(
     try:
         if push is not None:
             tell("pushing it")
-            pushed = push(path)
+            pushed = _pushed(push, path)
     finally:  # what is proven is known, also where it could not be pushed
         packaged = _record(world, [replace(one, pushed=pushed) for one in built], actor, path)
     return packaged
+
+
+def _pushed(push: Push, path: Path) -> str:
+    try:
+        return push(path)
+    except LockgateError as error:
+        error.hint = " ".join(filter(None, (error.hint, f"The file is proven, and stayed at {path}.")))
+        raise
 
 
 def _proven(builder: FormBuilder, file: Path, contents: Contents, actor: Actor, at: datetime) -> BuiltForm:
@@ -116,11 +126,13 @@ def _record(world: World, built: Sequence[BuiltForm], actor: Actor, path: Path) 
 
 
 def _put(tx: Writer, built: BuiltForm, actor: Actor) -> BuiltForm:
-    """The same bytes are still where they were pushed."""
+    """The same bytes are still where they were pushed; and where nothing is new, nothing happened."""
     version_of(tx, built.model, built.version)
     before = tx.get(FORMS, built.model, built.version, built.form.value)
     if before is not None and before.digest == built.digest and not built.pushed:
         built = replace(built, pushed=before.pushed)
+    if before is not None and (before.digest, before.pushed) == (built.digest, built.pushed):
+        return built
     tx.put(FORMS, built)
     tx.record(_happened(built, actor))
     return built

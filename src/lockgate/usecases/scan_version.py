@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lockgate.boundary.manifest import decode
 from lockgate.domain.distributions import Distribution
 from lockgate.domain.models import ModelVersion, Stage
 from lockgate.domain.people import Actor
@@ -24,7 +25,7 @@ SERVING = (Stage.PRODUCTION, Stage.STAGING)
 @dataclass(frozen=True, slots=True)
 class Scanned:
     """fresh: weaknesses that neither the gate nor an earlier scan had found under any of their names. why_not: where there is no
-    scan.
+    scan; hint: what to do about that.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Scanned:
     scan: Scan | None
     fresh: tuple[Vulnerability, ...] = ()
     why_not: str = ""
+    hint: str = ""
 
 
 def scan_version(world: World, scanner: VulnerabilityScanner, model: str, number: int, actor: Actor) -> Scanned:
@@ -54,8 +56,7 @@ def scan_serving(world: World, scanner: VulnerabilityScanner, actor: Actor) -> I
         try:
             yield _scan(world, remembering, version, actor)
         except LockgateError as error:
-            hint = f" {error.hint}" if error.hint else ""
-            yield Scanned(version.model, version.version, None, why_not=error.message + hint)
+            yield Scanned(version.model, version.version, None, why_not=error.message, hint=error.hint or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,9 @@ class _Remembering:
 
 
 def _scan(world: World, scanner: VulnerabilityScanner, version: ModelVersion, actor: Actor) -> Scanned:
-    needs = needs_of(world.artifacts, world.distributions, version.digest)
+    if world.distributions is None:
+        raise Unavailable("nothing is known here of what is installed")
+    needs = needs_of(world.artifacts, world.distributions, decode(world.artifacts.get(version.digest), version.digest))
     found = scanner.scan(needs)
     now = world.clock.now()
     if old := too_old(version.gates, found, now):

@@ -15,7 +15,6 @@ from lockgate.boundary import bundles, statements
 from lockgate.boundary.envelopes import decode as opened
 from lockgate.boundary.manifest import Manifest, decode
 from lockgate.boundary.public_keys import key_id
-from lockgate.domain.distributions import Distribution
 from lockgate.domain.events import Action, Happened
 from lockgate.domain.models import ModelVersion
 from lockgate.domain.people import Actor
@@ -24,13 +23,12 @@ from lockgate.kernel.errors import Conflict
 from lockgate.kernel.release import __version__
 from lockgate.ports.signer import Signer
 from lockgate.ports.state import MODELS, NOTES, RUNS, VERSIONS, Writer
-from lockgate.stages.build.packaging.graph_package import manifests_in
 from lockgate.stages.decide import evidence
 from lockgate.stages.decide.bill import bill
 from lockgate.stages.decide.papers import Facts
 from lockgate.stages.decide.provenance import provenance
 from lockgate.usecases.find_things import version_of
-from lockgate.usecases.list_needs import list_needs
+from lockgate.usecases.list_needs import needs_of
 from lockgate.usecases.publish_routes import publish_routes
 from lockgate.usecases.world import World
 
@@ -115,7 +113,8 @@ def _facts(world: World, version: ModelVersion, manifest: Manifest, run: Run | N
     with world.state.read() as tx:
         notes = (tx.get(NOTES, version.model, 0), tx.get(NOTES, version.model, version.version))
     written = tuple(one for one in notes if one is not None)
-    return Facts(version, manifest, _release(world, version), run, written, _needs(world, manifest))
+    needs = needs_of(world.artifacts, world.distributions, manifest) if world.distributions is not None else ()
+    return Facts(version, manifest, _release(world, version), run, written, needs)
 
 
 def _release(world: World, version: ModelVersion) -> str:
@@ -123,14 +122,6 @@ def _release(world: World, version: ModelVersion) -> str:
     if version.evidence is None or not world.artifacts.has(version.evidence):
         return __version__
     return evidence.decode(world.artifacts.get(version.evidence)).release
-
-
-def _needs(world: World, manifest: Manifest) -> tuple[Distribution, ...]:
-    """Of a graph too those of the packages in it."""
-    if world.distributions is None:
-        return ()
-    all_of_it = [manifest, *(decode(world.artifacts.get(digest), digest) for digest in manifests_in(manifest))]
-    return tuple(sorted({need for one in all_of_it for need in list_needs(world.distributions, one)}))
 
 
 def _signed(world: World, signer: Signer, version: ModelVersion, kind: str, predicate: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ from lockgate.boundary.routes import Revision
 from lockgate.domain.environments import PRODUCTION
 from lockgate.domain.holds import Compared
 from lockgate.domain.subscribers import Subscriber
-from lockgate.kernel.errors import Conflict, InvalidInput, Refused
+from lockgate.kernel.errors import Conflict, Fault, InvalidInput, Refused, Unavailable
 from lockgate.ports.records import RecordSink
 from lockgate.ports.state import CONSUMED, INBOX, MODELS, SUBSCRIBERS, VERSIONS, Reader, Received, Writer
-from lockgate.stages.deliver.reported import Known, faults, model_of, models_of, settled
+from lockgate.stages.deliver.reported import Known, excess, faults, model_of, models_of, settled, versions_of
 from lockgate.stages.deliver.segments import counts_traffic
 from lockgate.usecases.find_holds import hold_on
 from lockgate.usecases.find_rollouts import rollouts_under_way
@@ -22,6 +22,7 @@ from lockgate.usecases.publish_routes import route_table
 from lockgate.usecases.world import World
 
 MOST = 10_000  # processes of one model that are known at a time
+MOST_WAITING = 5_000  # blocks that the controller has not taken yet; whoever reports keeps its own so long
 HOME = "home"  # whoever shows the home's control token
 
 
@@ -39,14 +40,14 @@ def take_report(world: World, records: RecordSink | None, teller: Teller, report
 
     Raises:
         Refused: it speaks of a model that is not the teller's. InvalidInput: it cannot be taken; the first faults.
-        Conflict: too many processes report on this model.
+        Conflict: too many processes report on this model. Unavailable: nobody has taken what came before.
     """
     _check_models(teller, report)
+    _check(excess(report))
     now = world.clock.now().timestamp()
     with world.state.write() as tx:
         known = _known(tx, teller, report, now)
-        if found := faults(report, known):
-            raise InvalidInput("the report", found, hint="docs/reference/http.md says what /reports takes.")
+        _check(faults(report, known))
         report = settled(report, known)
         new = _keep_block(tx, report.block)
         _keep_standing(tx, report, now)
@@ -62,12 +63,15 @@ def _check_models(teller: Teller, report: Report) -> None:
             )
 
 
+def _check(found: list[Fault]) -> None:
+    if found:
+        raise InvalidInput("the report", found, hint="docs/reference/http.md says what /reports takes.")
+
+
 def _known(tx: Reader, teller: Teller, report: Report, now: float) -> Known:
-    models = models_of(report)
-    block = report.block
-    named = {(one.model, one.version) for part in (block.cells, block.aside, block.feedback, report.records) for one in part}
+    named = versions_of(report)
     versions = {(model, version) for model, version in named if version > 0 and tx.get(VERSIONS, model, version) is not None}
-    there = {model for model in models if tx.get(MODELS, model) is not None}
+    there = {model for model in models_of(report) if tx.get(MODELS, model) is not None}
     compared = [one for model in there for one in _compared(tx, model)]
     return Known(now, teller.id, route_table(tx).revision, there, versions, compared)
 
@@ -85,7 +89,12 @@ def _keep_block(tx: Writer, block: Block) -> bool:
         return False
     if not (block.cells or block.aside or block.feedback):
         return False
-    return tx.add(INBOX, Received(block.worker, block.incarnation, block.sequence, block))
+    new = tx.add(INBOX, Received(block.worker, block.incarnation, block.sequence, block))
+    if new and tx.count(INBOX) > MOST_WAITING:
+        raise Unavailable(
+            f"{MOST_WAITING} blocks wait for the controller", hint="Report it again later. Does the controller run?"
+        )
+    return new
 
 
 def _keep_standing(tx: Writer, report: Report, now: float) -> None:

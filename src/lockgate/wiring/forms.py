@@ -34,13 +34,15 @@ def open_builder(home: Home, world: World, form: Form, base: str | None = None) 
         case Form.DATA:
             return DataFormBuilder(signer, partial(list_trusted_types, world.state), home.folder)
         case Form.IMAGE:
-            return ImageBuilder(signer, base, home.cache / _IMAGES, partial(list_needs, LocalDistributions()))
+            needs, trusted = partial(list_needs, LocalDistributions()), partial(list_trusted_types, world.state)
+            return ImageBuilder(signer, base, home.cache / _IMAGES, needs, trusted)
 
 
-def open_export(home: Home, folder: Path, base: str | None) -> Export:
+def open_export(home: Home, world: World, folder: Path, base: str | None) -> Export:
     """Writes the folder that an image is built from; it must not be there. base: as of `open_builder`, but a name."""
-    needs = partial(list_needs, LocalDistributions())
-    return partial(export, folder=folder, signer=open_release_signer(home), cache=home.cache / _IMAGES, needs=needs, base=base)
+    needs, trusted = partial(list_needs, LocalDistributions()), partial(list_trusted_types, world.state)
+    signer, cache = open_release_signer(home), home.cache / _IMAGES
+    return partial(export, folder=folder, signer=signer, cache=cache, needs=needs, base=base, trusted=trusted)
 
 
 def open_push(reference: str) -> Callable[[Path], str]:

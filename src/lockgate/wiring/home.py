@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockgate.integrations.local.private_file import create_private
+
 FOLDER = ".lockgate"
 VARIABLE = "LOCKGATE_HOME"
 DATABASE_VARIABLE = "LOCKGATE_DATABASE"
@@ -89,24 +91,14 @@ class Home:
         for folder in (self.folder, self.artifacts, self.cache, self.runs, self.checkouts, self.records, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
-        _write_once(self.secrets / "prediction.key", secrets.token_bytes(32))
-        _write_once(self.secrets / "control.token", secrets.token_urlsafe(32).encode())
+        _keep_once(self.secrets / "prediction.key", secrets.token_bytes(32))
+        _keep_once(self.secrets / "control.token", secrets.token_urlsafe(32).encode())
         ignore = self.folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
 
 
-def _write_once(path: Path, content: bytes) -> None:
-    """Whole or not at all, and never over what is there: several processes may prepare one home at once."""
-    if path.exists():
-        return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # another process was first; its secret stands
-    finally:
-        draft.unlink()
+def _keep_once(path: Path, secret: bytes) -> None:
+    """Never over what is there: several processes may prepare one home at once."""
+    if not path.exists():
+        create_private(path, secret)

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from lockgate.boundary.checked_archives import WHEEL, check_archive
 from lockgate.boundary.checking import Checked
 from lockgate.boundary.manifest import Manifest, encode
-from lockgate.boundary.public_keys import PEM, understood
+from lockgate.boundary.public_keys import KIND, PEM, understood
 from lockgate.boundary.releases import Release
-from lockgate.boundary.trust import Trust, TrustedKey, parse
+from lockgate.boundary.trust import Trust, TrustedKey, parse, together
 from lockgate.boundary.trusted_types import TrustedTypes
 from lockgate.domain.forms import Asked, Contents
 from lockgate.integrations.local.data_form import ask_file
@@ -24,6 +24,7 @@ from lockgate.kernel.errors import Invalid, NotFound, Unavailable
 from lockgate.stages.build.packaging.parity import Parity, verify
 
 _MOST = 1 << 16  # bytes of a file with keys
+_KEY = f"A key is {KIND}BASE64, as `lockgate key show` prints it; `lockgate key list` writes a file of them."
 _ZIP = b"PK"  # how archives begin; anything else that is not cut may be an image
 
 
@@ -73,17 +74,14 @@ def named_keys(said: Sequence[str]) -> Trust:
     Raises:
         Invalid: it is no key, and no file with keys. InvalidInput: lines of a file are no keys.
     """
-    found: dict[str, TrustedKey] = {}
-    for one in said:
-        for key in _keys(one):
-            if found.get(key.key, key).revoked is key.revoked or key.revoked:
-                found[key.key] = key
-    return Trust(tuple(found.values()))
+    return together(key for one in said for key in _keys(one))
 
 
 def _keys(said: str) -> tuple[TrustedKey, ...]:
     path = Path(said)
     if not path.is_file():
+        if not said.strip().startswith((KIND, PEM)):
+            raise Invalid(f"{said!r:.200} found: there is no such file, and it is no public key", hint=_KEY)
         return (TrustedKey(understood(said)),)
     try:
         with path.open("rb") as file:
@@ -92,4 +90,7 @@ def _keys(said: str) -> tuple[TrustedKey, ...]:
         raise Invalid(f"{path}: no public keys can be read there: {error}") from error
     if text.lstrip().startswith(PEM):
         return (TrustedKey(understood(text), path.name),)
-    return parse(text, str(path)).keys
+    keys = parse(text, str(path)).keys
+    if not keys:
+        raise Invalid(f"{path} names no key", hint=f"One key a line. {_KEY}")
+    return keys

@@ -148,6 +148,9 @@ def test_knowledge_that_is_too_old_is_no_scan(place: Place) -> None:
 
 
 def test_no_snapshot_and_no_image_scanner_say_what_to_do(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = place.lockgate("scan", "--all")
+    assert (every.code, "could not be looked up: " in every.out) == (FAILED, True)
+    assert "\n  next: " in every.out, "apart from what is wrong"
     said = place.lockgate("scan", MODEL, "1")
     assert said.code == FAILED
     assert "Fetch the PyPI export of OSV again" in said.err

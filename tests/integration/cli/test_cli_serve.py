@@ -19,9 +19,12 @@ from typing import IO
 
 import pytest
 
+from lockgate.integrations.oci.builder import ImageBuilder
 from lockgate.testing.signer import KeySigner
+from tests.contracts.runtime_models import onnx
 from tests.integration.serving.alone_packages import SIGNER, bundle
 from tests.integration.serving.data_plane import MODEL, Folder
+from tests.samples.images import HOME, few, runnable, tiny_base
 
 PATIENCE = 60.0
 
@@ -145,10 +148,10 @@ def test_another_key_is_refused(tmp_path: Path, file: Path) -> None:
     code, why = refused(tmp_path, file, "--key", KeySigner("stranger").public_key)
     assert (code, "none of the 1 trusted keys" in why) == (3, True), why
     code, why = refused(tmp_path, file, "--key", "not a key")
-    assert (code, "key" in why) == (1, True), why
+    assert (code, "there is no such file, and it is no public key" in why) == (1, True), why
     (tmp_path / "none").write_text("# nobody\n")
     code, why = refused(tmp_path, file, "--key", tmp_path / "none")
-    assert (code, "no key found in" in why) == (1, True), why
+    assert (code, "names no key" in why) == (1, True), why
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path, file: Path) -> None:
@@ -161,3 +164,18 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, file: Path) -> None:
 def test_beyond_this_machine_it_must_be_said_that_it_may(tmp_path: Path, file: Path) -> None:
     code, why = refused(tmp_path, file, "--host", "0.0.0.0")  # noqa: S104 - that it is refused
     assert (code, "nobody vouches" in why) == (3, True), why
+
+
+def test_an_image_in_a_file_is_served_like_any_other(tmp_path: Path) -> None:
+    """Its base and its libraries are not looked at: those of this machine run it."""
+    made = runnable(onnx.make(tmp_path / "made"), "flights")
+    image = ImageBuilder(HOME, tiny_base(tmp_path / "base"), tmp_path / "cache", few).build([made], tmp_path)
+    with served(tmp_path, image, "--port", "0", "--key", HOME.public_key) as process:
+        text = said(process.stdout, "answers")
+        assert "flights 7   package" in text
+        assert "signed by" in text
+        example = re.search(r"curl .*", text)
+        assert example
+        assert ask(example[0]) == pytest.approx(list(made.manifest.golden.scores[:1]), abs=1e-4)
+    code, why = refused(tmp_path, image, "--key", KeySigner("stranger").public_key)
+    assert (code, "none of the 1 trusted keys" in why) == (3, True), why

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lockgate.boundary import archives, bundles
-from lockgate.boundary.public_keys import as_pem
+from lockgate.boundary.public_keys import as_pem, key_id
+from lockgate.boundary.trust import TrustedKey, parse
 from lockgate.domain.forms import Contents
 from lockgate.integrations.local.data_form import DataFormBuilder
 from lockgate.integrations.wheel.builder import WheelBuilder
@@ -82,6 +83,23 @@ def test_what_nobody_trusted_signed_is_refused(trusted: str, why: str, file: Pat
     assert "not asked: what does not hold is not run" in said.out
 
 
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("nokeyfile", "there is no such file, and it is no public key"),
+        ("", "there is no such file, and it is no public key"),
+        ("ed25519:AAAA", "base64 of 32 bytes expected"),
+        ("empty", "empty names no key"),
+        ("revoked", "line 1"),
+    ],
+)
+def test_what_is_no_key_is_said_to_be_none(key: str, why: str, file: Path, elsewhere: CommandLine) -> None:
+    (elsewhere.folder / "empty").write_text("# nobody yet\n")
+    (elsewhere.folder / "revoked").write_text("revoked\n")
+    said = elsewhere("verify", str(file), "--key", key)
+    assert (said.code, why in said.err) == (1, True), said.err
+
+
 def test_what_was_altered_or_cut_is_refused(file: Path, elsewhere: CommandLine) -> None:
     content = bytearray(file.read_bytes())
     cut = elsewhere.folder / "cut.lockgate"
@@ -124,10 +142,13 @@ def test_in_a_home_its_own_key_counts_until_it_is_revoked(elsewhere: CommandLine
     assert "signed by  this home (ed25519:" in said.out
     assert "numpy" in said.out
     own = elsewhere("key", "show").out.strip()
+    assert elsewhere("key", "show").err == f"id {key_id(own)[:12]}\n"
+    assert f"this home ({own}), id {key_id(own)[:12]}" in said.out
     assert elsewhere("key", "show", "--pem").out == as_pem(own)
-    assert elsewhere("key", "list").out == f"{own} this home\n"
+    assert elsewhere("key", "list").out == f"{own}  # {key_id(own)[:12]}\n", "it is no other machine's home"
+    assert parse(elsewhere("key", "list").out).keys == (TrustedKey(own),)
     set_policy(world, f"signatures:\n  revoked: [{own} leaked]\n", a.ANNA)
-    assert elsewhere("key", "list").out == f"revoked {own} leaked\n"
+    assert elsewhere("key", "list").out == f"revoked {own} leaked  # {key_id(own)[:12]}\n"
     said = elsewhere("verify", path)
     assert (said.code, "the key leaked, which was revoked" in said.out) == (3, True)
 

@@ -1,4 +1,6 @@
-"""Two subscribers meet a canary by key, over HTTP, and what they report decides: it is promoted if harmless, else sent home."""
+"""Subscribers alone meet a canary, over HTTP, by request, by key or by host, and what they report decides: it is promoted if
+harmless, else sent home.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,18 @@ from tests.unit.serving.key_desk import KeyDesk
 pytestmark = pytest.mark.integration
 ADA = Actor("ada")
 POLICY = JudgePolicy(metrics=("errors",), margins={"errors": Margin(1.5, 0.02)}, requests_per_unit=1)
+STICKY = "header:x-user-id"
 TOO_MUCH = 1e38  # nine times as much is no FP32 number: version 9 fails, and no other
 
 
 class Site:
-    """A home with version 1 in Production and a candidate on trial; its control plane and two programs that follow it."""
+    """A home with version 1 in Production and a candidate on trial; its control plane and programs that follow it.
 
-    def __init__(self, folder: Path, candidate: int) -> None:
+    unit: of the plan. keyed: whether programs say whose request it is. requests: of each program, between two looks.
+    """
+
+    def __init__(self, folder: Path, candidate: int, unit: str = STICKY, *, keyed: bool = True, requests: int = 100) -> None:
+        self.unit, self.keyed, self.requests = unit, keyed, requests
         self.house = House(folder / "home")
         self.world = World(SqlState.open(_made(self.house.folder) / "state.db"), self.house.artifacts, SystemClock())
         self.publisher = ChannelPublisher(self.world, self.house.signer, LocalChannels(self.house.folder / "channels"))
@@ -71,13 +78,13 @@ class Site:
             return rollout_by(tx, self.rollout)
 
     def turn(self, programs: list[Reporting]) -> Rollout:
-        """Requests of a hundred users to each, and what follows of their reports."""
+        """Requests to each, and what follows of their reports."""
         for program in programs:
-            for _ in range(100):
+            for _ in range(self.requests):
                 self.asked += 1
                 row = {"x": TOO_MUCH if self.asked % 3 == 0 else 1.0}
                 with suppress(LockgateError):
-                    program.predict(row, f"user-{self.asked}")
+                    program.predict(row, f"user-{self.asked}" if self.keyed else None)
             assert program.reporter.flush()
         self._acknowledge()
         advance_rollouts(self.world, self.judges)
@@ -89,7 +96,7 @@ class Site:
 
     def _begun(self, candidate: int) -> str:
         now = self.world.clock.now()
-        plan = Plan(Strategy.CANARY, (0.2, 0.5), "header:x-user-id", POLICY)
+        plan = Plan(Strategy.CANARY, (0.2, 0.5), self.unit, POLICY)
         with self.world.state.write() as tx:
             tx.put(MODELS, RegisteredModel(MODEL, now, candidate))
             tx.put(PROJECTS, ProjectRecord(MODEL, "/p", Deployment.MANUAL, {"production": Environment(plan)}))
@@ -121,18 +128,19 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def played(site: Site, folder: Path) -> Generator[tuple[Rollout, list[Reporting]], None, None]:
-    """The rollout after each turn, while both programs run."""
+def played(site: Site, folder: Path, hosts: int = 2) -> Generator[tuple[Rollout, list[Reporting]], None, None]:
+    """The rollout after each turn, while the programs run."""
     with ExitStack() as stack:
         address = stack.enter_context(served(site.app))
-        hosts = ("till-1", "till-2")
-        programs = [stack.enter_context(site.program(address, host, folder / host)) for host in hosts]
+        names = [f"till-{number}" for number in range(1, hosts + 1)]
+        programs = [stack.enter_context(site.program(address, name, folder / name)) for name in names]
         while True:
             yield site.turn(programs), programs
 
 
-def test_a_harmless_candidate_is_promoted_on_their_word(tmp_path: Path) -> None:
-    site = Site(tmp_path, candidate=2)
+@pytest.mark.parametrize("unit", [STICKY, "request"])
+def test_a_harmless_candidate_is_promoted_on_their_word(tmp_path: Path, unit: str) -> None:
+    site = Site(tmp_path, candidate=2, unit=unit)
     turns = played(site, tmp_path)
     rollout, programs = next((one, these) for one, these in turns if one.ended_at)
     assert rollout.phase is Phase.PROMOTED
@@ -150,9 +158,14 @@ def test_a_harmless_candidate_is_promoted_on_their_word(tmp_path: Path) -> None:
     site.sink.close()
 
 
-def test_a_harmful_one_is_sent_home_and_both_go_back(tmp_path: Path) -> None:
-    site = Site(tmp_path, candidate=9)
-    turns = played(site, tmp_path)
+@pytest.mark.parametrize(
+    ("unit", "keyed", "hosts", "requests"),
+    [(STICKY, True, 2, 100), ("request", False, 2, 100), (STICKY, False, 60, 6)],
+    ids=["by key", "by request", "by host"],
+)
+def test_a_harmful_one_is_sent_home_and_all_go_back(tmp_path: Path, unit: str, keyed: bool, hosts: int, requests: int) -> None:  # noqa: FBT001
+    site = Site(tmp_path, candidate=9, unit=unit, keyed=keyed, requests=requests)
+    turns = played(site, tmp_path, hosts)
     rollout, programs = next((one, these) for one, these in turns if one.ended_at)
     assert rollout.phase is Phase.ABORTED
     assert rollout.outcome is not None

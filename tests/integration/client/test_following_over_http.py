@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -100,6 +100,19 @@ def test_whoever_waits_for_news_is_closed_at_once(house: House, tmp_path: Path) 
         model.close()
         assert time.monotonic() - begun < 5.0
         assert model.predict({"x": 1.0}) == 2.0
+
+
+def test_whoever_waits_for_news_hears_that_there_are_none_and_misses_a_server_that_is_gone(house: House, tmp_path: Path) -> None:
+    house.publish(2, house.route(1, house.arm(2, weight=0.5)))
+    with ExitStack() as alive:
+        address = alive.enter_context(control_plane(house))
+        with following(house, tmp_path / "kept", source=address, token=TOKEN, interval=600.0, silence=1.5) as model:
+            time.sleep(2.5)
+            assert model.faults == ()
+            assert {asked(model) for _ in range(100)} == {1, 2}
+            alive.close()
+            until(lambda: any("nothing was heard" in fault for fault in model.faults))
+            assert {asked(model) for _ in range(100)} == {1}
 
 
 def test_a_plain_web_server_of_the_folder_will_do(house: House, tmp_path: Path) -> None:

@@ -47,8 +47,13 @@ def fares(tmp_path_factory: pytest.TempPathFactory) -> Contents:
 
 
 @pytest.fixture(scope="module")
-def builder(base: Path, tmp_path_factory: pytest.TempPathFactory) -> ImageBuilder:
-    return ImageBuilder(HOME, base, tmp_path_factory.mktemp("cache"), NEEDS)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def builder(base: Path, cache: Path) -> ImageBuilder:
+    return ImageBuilder(HOME, base, cache, NEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -175,19 +180,19 @@ def registry_document(registry: str, path: str) -> dict[str, Any]:
     return document
 
 
-def test_a_base_comes_from_a_registry_too(engine: Docker, registry: str, flights: Contents, tmp_path: Path) -> None:
+def test_a_base_comes_from_a_registry_too(engine: Docker, registry: str, flights: Contents, cache: Path, tmp_path: Path) -> None:
     """And is kept: by its digest the next build asks nobody. What was loaded to be asked is gone afterwards."""
     base = f"{registry}/library/base:1"
     engine.do("tag", BASE, base)
     engine.do("push", base)
     engine.do("image", "rm", base)
     before = engine.do("image", "ls", "--all", "--quiet")
-    built = ImageBuilder(HOME, base, tmp_path / "cache", NEEDS).build([flights], tmp_path)
+    built = ImageBuilder(HOME, base, cache, NEEDS).build([flights], tmp_path)
     check(asking.ask(built, flights, engine.environment), flights)
     assert engine.do("image", "ls", "--all", "--quiet") == before
     assert engine.do("ps", "--all", "--quiet") == ""
-    digest = base_registry.take(parse(base), Blobs(tmp_path / "cache")).digest
-    pinned = ImageBuilder(HOME, f"127.0.0.1:1/library/base@{digest}", tmp_path / "cache", NEEDS)
+    digest = base_registry.take(parse(base), Blobs(cache)).digest
+    pinned = ImageBuilder(HOME, f"127.0.0.1:1/library/base@{digest}", cache, NEEDS)
     assert pinned.build([flights], tmp_path).is_file()
 
 
@@ -200,9 +205,9 @@ def test_others_read_it(image: Path) -> None:
         assert json.loads(done.stdout)["Labels"]["org.opencontainers.image.title"] == "flight-delay, fares"
 
 
-def test_its_dockerfile_makes_one_that_runs(engine: Docker, flights: Contents, tmp_path: Path) -> None:
+def test_its_dockerfile_makes_one_that_runs(engine: Docker, flights: Contents, cache: Path, tmp_path: Path) -> None:
     """Without a network."""
-    path = dockerfile.export([flights], tmp_path / "context", signer=HOME, cache=tmp_path / "cache", needs=NEEDS)
+    path = dockerfile.export([flights], tmp_path / "context", signer=HOME, cache=cache, needs=NEEDS)
     engine.do("build", "--network", "none", "--build-arg", f"BASE={BASE}", "--tag", "built:1", str(path.parent))
     try:
         with running(engine, *FENCES, "built:1") as container:

@@ -49,6 +49,15 @@ def test_clair_is_asked_of_what_lies_in_a_registry(programs: Path, monkeypatch: 
     assert json.loads(said)["said"] == "report --out json registry.example/team/app:1"
 
 
+def test_they_are_told_none_of_our_secrets(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("LOCKGATE_SIGNING_KEY", "VAULT_TOKEN", "LOCKGATE_DATABASE", "LOCKGATE_TOKEN", "LOCKGATE_REGISTRY_PASSWORD")
+    for name in names:
+        monkeypatch.setenv(name, "hush")
+    monkeypatch.setenv("TRIVY_CACHE_DIR", "/cache")
+    program(programs, "trivy", f"""printf '{{"said": "%s"}}' "{"".join(f"${name}" for name in names)}$TRIVY_CACHE_DIR" """)
+    assert json.loads(ImageScanners().reports("app:1")[0])["said"] == "/cache"
+
+
 def test_none_of_them_says_what_to_do(programs: Path) -> None:
     with pytest.raises(Unavailable, match="no scanner of images is installed") as error:
         ImageScanners().reports("image.tar")

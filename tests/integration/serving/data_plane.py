@@ -119,14 +119,15 @@ class Folder:
         *,
         signed: Signature | None = None,
         rows: dict[str, list[Any]] | None = None,
+        name: str = MODEL,
     ) -> str:
         model = File("model.onnx", self.put(content), len(content))
         lineage = Lineage("run-1", None, False, "tester", {}, {})  # noqa: FBT003 - the fields of a manifest, in their order
         golden = Golden(rows or {DISTANCE: [1.0, 4.0], CARRIER: ["AA", "UA"]}, list(scores), 1e-4)
-        return self.put(encode(Manifest(MODEL, "onnx", (model,), signed or signature(), golden, lineage)))
+        return self.put(encode(Manifest(name, "onnx", (model,), signed or signature(), golden, lineage)))
 
-    def linear(self, bias: float) -> str:
-        return self.package(linear_model(bias), [answer_of(bias, 1.0, "AA"), answer_of(bias, 4.0, "UA")])
+    def linear(self, bias: float, name: str = MODEL) -> str:
+        return self.package(linear_model(bias), [answer_of(bias, 1.0, "AA"), answer_of(bias, 4.0, "UA")], name=name)
 
 
 @dataclass

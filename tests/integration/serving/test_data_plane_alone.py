@@ -145,12 +145,17 @@ def test_somebody_elses_signature_and_a_revoked_one_are_refused(tmp_path: Path) 
     keys.write_text(f"revoked {SIGNER.public_key} laptop\n")
     code, said = refused("--package", linear(tmp_path).folder(tmp_path / "own"), "--trusted-keys", keys)
     assert (code, "which was revoked" in said) == (3, True)
+    code, said = refused("--package", linear(tmp_path).folder(tmp_path / "again"), "--trusted-keys", keys, *KEY)
+    assert (code, "which was revoked" in said) == (3, True), "given twice, it is revoked all the same"
+    keys.write_text("# nobody yet\n")
+    code, said = refused("--package", tmp_path / "own", "--trusted-keys", keys)
+    assert (code, "names no key" in said) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ((), "nobody vouches"),
+        ((), "Give --key with the public key of who signed it"),
         (("--unsigned",), "nobody said who may ask"),
         (("--unsigned", "--public"), "a certificate expected"),
         (("--home", "x"), "--home found beside --package"),

@@ -75,7 +75,7 @@ def echo_package(folder: Folder) -> str:
     outputs = tuple(Tensor(f"{name}_back", *one) for name, one in shapes.items())
     rows: dict[str, list[Any]] = {name.lower(): array[:1].ravel().tolist() for name, (_, array) in TYPES.items()}
     rows["free"] = [[[1.0, 2.0]]]
-    return folder.package(echo_model(), [rows["fp32"][0]], signed=Signature(inputs, outputs, "fp32_back"), rows=rows)
+    return folder.package(echo_model(), [rows["fp32"][0]], signed=Signature(inputs, outputs, "fp32_back"), rows=rows, name=ECHO)
 
 
 @pytest.fixture(scope="module")

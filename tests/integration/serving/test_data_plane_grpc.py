@@ -51,9 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlan
     with ControlPlane().serving() as control:
         options = ("--grace", "0", "--grpc-port", "0", "--access-log")
         plane = DataPlane(path / "home", folder, f"http://127.0.0.1:{control.port}", options)
-        champion = folder.linear(0.0)
-        arms = Arm(1, champion, Role.CHAMPION, 1.0), Arm(2, folder.linear(100.0), Role.PINNED)
-        pair = Arm(2, folder.package(root_model(), [1.0, 2.0]), Role.CANARY, 0.5), Arm(1, champion, Role.CHAMPION, 0.5)
+        arms = Arm(1, folder.linear(0.0), Role.CHAMPION, 1.0), Arm(2, folder.linear(100.0), Role.PINNED)
+        root, linear = folder.package(root_model(), [1.0, 2.0], name=CANARY), folder.linear(0.0, CANARY)
+        pair = Arm(2, root, Role.CANARY, 0.5), Arm(1, linear, Role.CHAMPION, 0.5)
         control.publish(
             Route(MODEL, arms),
             Route(ECHO, (Arm(1, echo_package(folder), Role.CHAMPION, 1.0),)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from lockgate.boundary.key_file import KEY_FILE
 from lockgate.boundary.keys import KeyScope, new_key
@@ -56,8 +57,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlan
         gold = Part("gold", Route(MODEL, (other,), segments=segments))
         control.publish(
             Route(MODEL, (arm,), segments=segments, learns=True, parts=(gold,)),
-            Route(STOPPED, (arm,), learns=False),
-            Route(PLAIN, (arm,)),
+            *(
+                Route(name, (structs.replace(arm, digest=folder.linear(3.0, name)),), learns=learns)
+                for name, learns in ((STOPPED, False), (PLAIN, None))
+            ),
             Route(MISSING, (Arm(9, "sha256:" + "0" * 64, Role.CHAMPION, 1.0),), learns=True),
         )
         plane.start()

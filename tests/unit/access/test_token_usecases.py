@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.boundary.key_file import KEY_FILE
-from lockgate.boundary.keys import Key, KeyScope
+from lockgate.boundary.keys import Key, KeyScope, closes
 from lockgate.domain.events import Action
 from lockgate.integrations.local.keys import LocalKeys
 from lockgate.kernel.errors import Conflict, Unavailable
@@ -67,6 +67,22 @@ def test_what_ended_long_ago_leaves_the_file_and_stays_in_the_audit_log(
     make(world, keys, "a day after")
     assert names(keys) == ["stays", "a day before", "a day after"]
     assert actions(world).count(Action.TOKEN_CREATED) == 5
+
+
+def test_the_first_is_the_first_that_opens_the_data_plane(world: World, keys: LocalKeys) -> None:
+    apps = [create_token(world, keys, ANNA, Wanted("app", {KeyScope.SUBSCRIBE})) for _ in range(2)]
+    assert [made.first for made in (*apps, make(world, keys, "mine"), make(world, keys, "other"))] == [False, False, True, False]
+
+
+def test_what_ended_long_ago_stays_where_only_it_closes_the_data_plane(
+    world: World, keys: LocalKeys, clock: VirtualClock
+) -> None:
+    for name in ("older", "newer"):
+        revoke_token(world, keys, ANNA, make(world, keys, name).key.id)
+    clock.advance(2 * KEEP.total_seconds())
+    create_token(world, keys, ANNA, Wanted("app", {KeyScope.SUBSCRIBE}))
+    assert names(keys) == ["newer", "app"]
+    assert closes(keys.read() or ())
 
 
 def test_a_file_that_cannot_be_written_leaves_no_event(world: World, keys: LocalKeys) -> None:

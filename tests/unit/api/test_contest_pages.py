@@ -20,7 +20,7 @@ from lockgate.ports.state import JOURNAL, MODELS, ROLLOUTS, VERSIONS
 from lockgate.testing import builders as a
 from lockgate.testing.clock import START
 from tests.samples.asgi import Client
-from tests.samples.story import Story
+from tests.samples.story import MODEL, Story
 
 PAGE = "/rollouts/rollout-1"
 SALES = Contest(contenders=(3,), goal=Goal(LabelEvent("true", 0.0), most=True))
@@ -44,6 +44,16 @@ def keep(story: Story, rollout: Rollout) -> None:
         tx.put(ROLLOUTS, rollout)
         seen = a.observation(others=(a.arm_observation(),), weights=(0.5, 0.3, 0.2))
         tx.put(JOURNAL, a.journal_row(rollout=rollout.id, observations=(seen,), evidence={"beats/1/0": 2.0, "harm/1": 0.1}))
+
+
+def test_the_page_of_a_version_says_that_it_is_in_a_rollout(client: Client, empty: Story) -> None:
+    keep(empty, contest())
+    for number in (2, 3):
+        page = client.get(f"/models/{MODEL}/versions/{number}").text
+        assert f'<a href="{PAGE}">In a rollout into Production</a>' in page
+        assert "Versions 2 and 3 answer 50 % of requests" in page
+    keep(empty, contest(phase=Phase.ABORTED))
+    assert "In a rollout" not in client.get(f"/models/{MODEL}/versions/2").text
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,6 @@ def until(true: Callable[[], object], what: str = "it", seconds: float = 10.0) -
 
 def asked(subscriber: Subscriber, key: str | None = None) -> float:
     """The version that answers, told by its answer."""
-    version, scores = subscriber.answer({"x": 1.0}, key)
-    assert scores == version
-    return version
+    answer = subscriber.answer({"x": 1.0}, key)
+    assert answer.scores == answer.version
+    return answer.version

@@ -109,9 +109,10 @@ class Told:
     def begin(self) -> None:
         self.kept = FullKept(self.folder, self.source.house.channel)
         self.answering = None
-        keyring, faults = Keyring(self.source.house.key), Faults("c")
+        keyring, stopping = Keyring(self.source.house.key), Event()
+        faults = Faults("c", None, stopping)
         self.follower = Follower(
-            self.source.house.channel, self.source, keyring, self.kept, faults, self.change, Event(), self.clock
+            self.source.house.channel, self.source, keyring, self.kept, faults, self.change, stopping, self.clock
         )
         self.follower.resume()
 

@@ -1,4 +1,4 @@
-"""What a subscriber reports is evidence where its units are the plan's, and for people to see where they are not."""
+"""What a subscriber reports is evidence: its units are the plan's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import numpy as np
 import pytest
 
 from lockgate.boundary.pointers import Pointer
@@ -16,7 +17,7 @@ from lockgate.boundary.routes import Revision, RouteTable
 from lockgate.client import Subscriber
 from lockgate.client.answering import Answering, Observed
 from lockgate.client.reporting import Observing, Reporting
-from lockgate.domain.rollouts import JudgePolicy, Phase
+from lockgate.domain.rollouts import JudgePolicy, Phase, Rollout
 from lockgate.domain.verdicts import JudgeVerdict
 from lockgate.embedded.failures import RuntimeFailure
 from lockgate.embedded.model import Model
@@ -35,6 +36,7 @@ from lockgate.usecases.take_report import HOME, Teller, take_report
 from lockgate.usecases.world import World
 from tests.journeys.one_traffic import MODEL, Scripted, Traffic, acknowledge, begun
 from tests.samples.followed import House
+from tests.unit.client.following import until
 
 ROW = {"index": 1, "distance": 1.0}
 
@@ -60,6 +62,11 @@ class Fleet:
         advance_rollouts(self.world, self.judges)
 
     @property
+    def now(self) -> Rollout:
+        with self.world.state.read() as tx:
+            return rollout_by(tx, self.rollout)
+
+    @property
     def table(self) -> RouteTable:
         with self.world.state.read() as tx:
             return route_table(tx)
@@ -80,21 +87,60 @@ class Fleet:
         return Sent.TAKEN
 
 
-def test_under_a_plan_by_request_what_goes_by_key_is_shown_and_is_no_evidence() -> None:
+def test_under_a_plan_by_request_each_is_drawn_anew_and_is_evidence() -> None:
     fleet = Fleet(unit="request")
     answering, observing, reporter = fleet.program("host-1")
-    for number in range(50):
-        ask(answering, number * 7, f"user-{number}")
+    for number in range(100):
+        ask(answering, number * 7, "one and the same")
     reporter.label(observing.ids[0], 1)
     reporter.close()
     fleet.turn()
     (told,) = fleet.reports
-    assert told.block.cells == ()
-    assert sum(cell.completed for cell in told.block.aside) >= 50
-    assert {cell.version for cell in told.block.aside} == {1, 2}
-    assert [label.revision for label in told.block.feedback] == [Revision()]
+    assert {cell.version for cell in told.block.cells} == {1, 2}
+    assert sum(cell.completed for cell in told.block.cells) == 100
+    assert [cell.units for cell in told.block.cells] == [()] * 2
+    assert [label.revision for label in told.block.feedback] == [answering.pointer.revision]
     with fleet.world.state.read() as tx:
-        assert rollout_by(tx, fleet.rollout).rows == 0
+        assert rollout_by(tx, fleet.rollout).rows > 0
+
+
+@pytest.mark.parametrize(("unit", "key"), [("request", None), ("header:x-user-id", None), ("header:x-user-id", "user")])
+def test_programs_alone_prove_a_harmful_candidate_by_each_unit(unit: str, key: str | None) -> None:
+    """Of hosts some hundreds are needed where the host is the unit, and as many keys where keys are."""
+    fleet = Fleet(unit)
+    for number in range(800):
+        answering, _, reporter = fleet.program(f"host-{number}", Traffic(failing=0.9))
+        for index in range(5):
+            ask(answering, number * 5 + index, key and f"{key}-{number}-{index}")
+        reporter.close()
+        if number % 20 == 0:
+            fleet.turn()
+        if fleet.now.ended_at:
+            break
+    assert (fleet.now.phase, fleet.now.verdict) == (Phase.ABORTED, JudgeVerdict.HARM)
+    assert fleet.now.outcome is not None
+    assert fleet.now.outcome.metrics == ("errors",)
+
+
+def test_while_nothing_is_heard_of_the_channel_nobody_meets_a_canary_and_nothing_is_evidence() -> None:
+    fleet = Fleet(unit="request")
+    met, observing, reporter = fleet.program("host-1")
+    alone = Answering(met.pointer, met.models, "host-1", observing, lambda: True)
+    for index in range(50):
+        ask(alone, index, None)
+    reporter.close()
+    (told,) = fleet.reports
+    assert told.block.cells == ()
+    assert {cell.version for cell in told.block.aside} == {1}
+
+
+def test_records_tell_the_columns_of_an_array_by_the_models_inputs(tmp_path: Path) -> None:
+    house, told = House(tmp_path / "home"), list[Observed]()
+    house.publish(1, 1)
+    subscriber = Subscriber(house.channel, house.folder, keys=house.key, folder=tmp_path / "kept", observer=told.append)
+    with subscriber as model:
+        model.predict(np.array([[4.0], [5.0]], dtype=np.float32))
+    assert [one.columns for one in told] == [{"x": [4.0, 5.0]}]
 
 
 def test_hosts_without_keys_are_units_and_the_router_is_not_blamed() -> None:
@@ -166,6 +212,7 @@ def test_a_subscriber_tells_how_it_stands_from_its_start(tmp_path: Path) -> None
 
     subscriber = Subscriber(house.channel, house.folder, keys=house.key, folder=tmp_path / "kept", host="till/7 ü")
     with Reporting(subscriber, "https://x.example", "t", every=3600.0, send=send) as model:
+        until(lambda: told, "the first report")
         assert model.predict({"x": 2.0}) == 2.0
         answer = model.answer({"x": 2.0}, "key")
         assert (answer.version, answer.scores, len(answer.prediction_ids)) == (1, 2.0, 1)

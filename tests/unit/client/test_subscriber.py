@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from lockgate.boundary.routes import Arm, Revision, Role
 from lockgate.boundary.selector import choose, unit_key
@@ -47,8 +48,16 @@ def test_it_answers_by_what_the_channel_points_to_and_moves_with_it(house: House
     assert model.predict({"x": 1.0}) == 2.0  # closed: what was loaded goes on
 
 
-def test_a_canary_is_met_by_key_as_the_gateway_would_and_by_the_host_without_one(house: House, folder: Path) -> None:
+def test_under_a_plan_by_request_each_is_drawn_anew_whatever_its_key(house: House, folder: Path) -> None:
     house.publish(1, house.route(1, house.arm(2, weight=0.3)))
+    with following(house, folder) as model:
+        until(lambda: model.standing.ready == (1, 2))
+        for key in ("anna", None):
+            assert 30 < [asked(model, key) for _ in range(200)].count(2) < 90
+
+
+def test_a_sticky_canary_is_met_by_key_as_at_the_gateway_and_by_the_host_without_one(house: House, folder: Path) -> None:
+    house.publish(1, structs.replace(house.route(1, house.arm(2, weight=0.3)), unit="header:X-User-Id"))
     with following(house, folder) as model:
         until(lambda: model.standing.ready == (1, 2))
         expected = [(2, 1)[choose(unit_key("salt", str(key)), [0.3, 0.7])] for key in range(200)]
@@ -56,6 +65,8 @@ def test_a_canary_is_met_by_key_as_the_gateway_would_and_by_the_host_without_one
         assert 30 < expected.count(2) < 90
         assert len({asked(model) for _ in range(20)}) == 1
         assert asked(model) == (2, 1)[choose(unit_key("salt", "host-1"), [0.3, 0.7])]
+        told = [model.answer({"x": 1.0}, headers={"x-user-id": str(key)}).version for key in range(200)]
+        assert told == expected
         assert model.version == 1
 
 
@@ -111,6 +122,16 @@ def test_a_canary_that_cannot_be_had_leaves_its_units_to_the_champion(house: Hou
         until(lambda: model.faults)
         assert {asked(model, str(key)) for key in range(20)} == {1}
         assert model.standing.ready == (1,)
+
+
+def test_a_package_of_another_model_is_refused_whoever_signed_it(house: House, folder: Path) -> None:
+    house.publish(1, 1)
+    with following(house, folder) as model:
+        house.release(2, named="doubled")
+        house.publish(2, 2)
+        until(lambda: model.faults)
+        assert "tripled 2: a package of 'doubled' found under its name" in model.faults[0]
+        assert asked(model) == 1
 
 
 def test_what_is_not_signed_by_a_trusted_key_is_refused(house: House, folder: Path) -> None:

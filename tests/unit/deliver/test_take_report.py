@@ -15,7 +15,7 @@ from lockgate.boundary.records import Record
 from lockgate.boundary.reports import Report, Standing
 from lockgate.boundary.routes import Revision, Thresholds
 from lockgate.domain.rollouts import Phase
-from lockgate.kernel.errors import InvalidInput, LockgateError, Refused
+from lockgate.kernel.errors import InvalidInput, LockgateError, Refused, Unavailable
 from lockgate.ports.state import CONSUMED, INBOX, LABELS, ROLLOUTS, SUBSCRIBERS
 from lockgate.stages.deliver.judge import JudgeState
 from lockgate.stages.deliver.reported import LATE
@@ -193,6 +193,33 @@ def test_what_is_wrong_is_named_and_nothing_of_it_is_kept(wrong: str) -> None:
         site.take(told(site))
     assert (site.count(INBOX), site.count(SUBSCRIBERS)) == (0, 0)
     assert site.records.read({}).records == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        (lambda site: report(*[cell(site, version=n) for n in range(513)]), "block.cells: 513 cells"),
+        (lambda site: report(feedback=(feedback(site),) * 5_001), "block.feedback: 5001 labels"),
+        (lambda site: report(records=(record(site),) * 5_001), "records: 5001 records"),
+        (lambda site: report(records=tuple(record(site, version=n) for n in range(257))), "block: 257 versions"),
+        (lambda site: report(records=tuple(record(site, model=f"m{n}") for n in range(17))), "block: 17 models"),
+    ],
+)
+def test_what_is_too_much_is_refused_before_anybody_waits_for_it(told: Callable[[Site], Report], named: str) -> None:
+    site = Site()
+    with site.world.state.write(), pytest.raises(InvalidInput, match=named):  # another writer is at work
+        site.take(told(site))
+
+
+def test_while_nobody_takes_blocks_their_reporters_keep_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lockgate.usecases.take_report.MOST_WAITING", 1)
+    site = Site()
+    site.take(report(cell(site)))
+    with pytest.raises(Unavailable, match="1 blocks wait for the controller"):
+        site.take(report(cell(site), sequence=2))
+    site.take(report(cell(site)))  # that one is there
+    site.turn()
+    site.take(report(cell(site), sequence=2))
 
 
 def test_units_in_a_rollout_by_request_would_break_its_judge_and_are_refused() -> None:

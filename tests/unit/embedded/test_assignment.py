@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,9 +30,9 @@ from lockgate.kernel.errors import Invalid
 from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.gateway.assignment import assign
-from lockgate.serving.gateway.package import Package
 from lockgate.serving.gateway.plan import Packages, Plan, make_plan
 from lockgate.serving.protocol.requests import parse
+from tests.unit.serving.standing import package
 
 REVISION = Revision(0, 9)
 NAMES = ("header:X-User", "field:user", "field:hour")
@@ -81,7 +81,7 @@ def by_gateway(route: Route, ready: set[int], orphaned: bool, row: dict[str, Any
     def tally(*given: Any, **options: Any) -> Any:
         return ledger.tally(REVISION, *given, **options)
 
-    packages = Packages({str(one): cast("Package", str(one)) for one in ready}, {})
+    packages = Packages({str(one): package(str(one)) for one in ready}, {})
     plan = make_plan(RouteTable(REVISION, (route,)), packages, Plan(), tally, orphaned=orphaned).routes["m"]
     told = {name.lower(): value for name, value in headers.items()}
     found = assign(plan, told.get, parse(msgspec.json.encode({"instances": [row]})))

@@ -249,6 +249,19 @@ def test_a_redirect_is_not_followed_with_a_token(server: ThreadingHTTPServer) ->
     assert [path for path, _ in _Handler.seen] == ["POST /reports"]
 
 
+def test_a_refusal_is_told_with_its_status_and_reason(server: ThreadingHTTPServer, caplog: pytest.LogCaptureFixture) -> None:
+    _Handler.answers = [(403, {})]
+    Sender(f"http://127.0.0.1:{server.server_port}", TOKEN)(b"{}")
+    assert caplog.messages == ["a report was refused: 403 Forbidden"]
+
+
+@pytest.mark.parametrize("token", ["", " ", " t", "tökén", "token\n", "t\r\nx: y"])
+def test_what_can_be_no_token_is_refused_at_once_and_not_repeated(token: str) -> None:
+    with pytest.raises(Invalid, match="token") as refused:
+        Reporter("https://lockgate.example", token, "m")
+    assert "tökén" not in str(refused.value)
+
+
 def test_nobody_there_is_no_reason_to_fail() -> None:
     assert Sender("http://127.0.0.1:1", TOKEN)(b"{}", 0.5) is Sent.LATER
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from lockgate.boundary import bundles, statements
 from lockgate.boundary.archives import check_canonical, reading
@@ -202,6 +204,10 @@ def test_a_line_that_only_looks_like_an_import_is_left_alone(monkeypatch: pytest
         ("json", "json_model"),
         ("numpy", "numpy_model"),
         ("lockgate", "lockgate_model"),
+        ("xgboost", "xgboost_model"),
+        ("scikit-learn", "scikit_learn_model"),
+        ("SKLearn", "sklearn_model"),
+        ("mlflow.skinny", "mlflow_skinny_model"),
         ("Späte Flüge/2", "sp_te_fl_ge_2"),
         ("../../etc", "etc"),
         ("延误", "model"),
@@ -211,6 +217,22 @@ def test_a_models_name_becomes_one_that_can_be_imported(model: str, package: str
     found = names.names_of(Release(model, 12, "sha256:" + "0" * 64))
     assert (found.package, found.distribution) == (package, package.replace("_", "-"))
     assert found.file == f"{package}-12-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("extra", ["ml", "skops", "xgboost", "lightgbm", "torch", "river", "mlflow"])
+def test_no_model_takes_the_place_of_a_library_that_answers(extra: str) -> None:
+    """By the name by which it is installed: an installer would replace the library, or skip it."""
+    told = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    named = {Requirement(one).name for one in told["project"]["optional-dependencies"][extra]}
+    for name in named - {"protobuf", "pandera", "skl2onnx"}:  # which turn models into others, and never answer
+        assert names.names_of(Release(name, 1, "")).distribution == f"{name}-model"
+
+
+def test_no_model_is_called_as_what_it_requires(tmp_path: Path) -> None:
+    one = packaged.contents(tmp_path, requirements=("Sum.Model==1.0",))
+    with pytest.raises(Invalid, match="called sum-model, as a library it requires"):
+        build(tmp_path, one)
+    assert not list(tmp_path.glob("*.whl"))
 
 
 @given(st.text(min_size=1, max_size=12), st.sampled_from(packaged.SCALARS), st.text(max_size=12))

@@ -33,10 +33,10 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
     return info
 
 
-def test_what_docker_saves_and_an_oci_layout_are_read_alike(tmp_path: Path, blobs: Blobs) -> None:
+def test_what_docker_saves_and_an_oci_layout_are_read_alike(tmp_path: Path, blobs: Blobs, cache: Path) -> None:
     base = base_files.take(tiny_base(tmp_path), blobs)
     assert bases.check(base, [NEEDS]) == f"/{PYTHON}"
-    builder = ImageBuilder(HOME, tiny_base(tmp_path), tmp_path / "cache", few)
+    builder = ImageBuilder(HOME, tiny_base(tmp_path), cache, few)
     built = builder.build([contents(tmp_path / "model")], tmp_path)
     upon = base_files.take(built, Blobs(tmp_path / "another"))
     assert [one.digest for one in upon.layers][:1] == [one.digest for one in base.layers]
@@ -136,8 +136,8 @@ def test_no_file_and_no_registry_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", range(0, 40, 3))
-def test_a_damaged_layout_is_never_taken(place: int, tmp_path: Path) -> None:
-    builder = ImageBuilder(HOME, tiny_base(tmp_path), tmp_path / "cache", few)
+def test_a_damaged_layout_is_never_taken(place: int, tmp_path: Path, cache: Path) -> None:
+    builder = ImageBuilder(HOME, tiny_base(tmp_path), cache, few)
     built = builder.build([contents(tmp_path / "model")], tmp_path)
     blobs = blobs_of(built)
     names = [json.loads(blobs["index.json"])["manifests"][0]["digest"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from lockgate.boundary import bundles, statements, trust
 from lockgate.boundary.releases import check_provenance
+from lockgate.boundary.trusted_types import TrustedTypes
 from lockgate.boundary.unpacking import unpack
 from lockgate.domain.forms import Contents, Form
 from lockgate.integrations.oci import dockerfile
@@ -30,8 +32,8 @@ CHECKS = (
 
 
 @pytest.fixture
-def builder(tmp_path: Path) -> ImageBuilder:
-    return ImageBuilder(HOME, tiny_base(tmp_path / "base"), tmp_path / "cache", few)
+def builder(tmp_path: Path, cache: Path) -> ImageBuilder:
+    return ImageBuilder(HOME, tiny_base(tmp_path / "base"), cache, few)
 
 
 @pytest.fixture
@@ -86,6 +88,7 @@ def test_it_runs_as_nobody_and_says_when_it_is_ready(builder: ImageBuilder, tmp_
     assert [one for one in runs["Env"] if one.startswith("PYTHONPATH=")] == ["PYTHONPATH=/opt/lockgate/lib:/opt/lockgate/app"]
     assert runs["Healthcheck"]["Test"][0] == "CMD"
     assert "/v2/health/ready" in runs["Healthcheck"]["Test"][-1]
+    assert runs["Healthcheck"]["StartInterval"] < runs["Healthcheck"]["Interval"] < runs["Healthcheck"]["StartPeriod"]
     assert runs["Labels"]["org.opencontainers.image.version"] == "7"
     assert runs["Labels"]["org.opencontainers.image.revision"] == "3f1c9a"
 
@@ -94,9 +97,11 @@ def test_its_layers_hold_libraries_the_data_plane_and_the_model(builder: ImageBu
     _, _, (_, libraries, program, models) = image_of(builder.build([contents(tmp_path / "model")], out))
     assert "opt/lockgate/lib/click/__init__.py" in libraries
     assert any(name.endswith("dist-info/METADATA") for name in libraries)
-    left_out = (".pyc", "/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json")
-    assert not [name for name in (*libraries, *program) if name.endswith(left_out) or "__pycache__" in name]
-    parts = {name.split("/")[4] for name in program if name.count("/") > 4}
+    left_out = ("/RECORD", "/INSTALLER", "/REQUESTED", "/direct_url.json")
+    assert not [name for name in (*libraries, *program) if name.endswith(left_out)]
+    assert f"opt/lockgate/lib/click/__pycache__/core.{sys.implementation.cache_tag}.pyc" in libraries
+    assert f"opt/lockgate/app/lockgate/kernel/__pycache__/clock.{sys.implementation.cache_tag}.pyc" in program
+    parts = {name.split("/")[4] for name in program if name.count("/") > 4} - {"__pycache__"}
     assert parts == {"boundary", "embedded", "kernel", "runtimes", "serving"}
     folder = "model/flight-delay/"
     papers = (bundles.RELEASE, bundles.MANIFEST, bundles.PROVENANCE, bundles.SBOM, bundles.SIGNATURE, "files/model.onnx")
@@ -185,7 +190,8 @@ def test_a_library_that_was_altered_is_not_copied(tmp_path: Path, out: Path, mon
     assert not list(out.iterdir())
 
 
-def test_a_damaged_cache_is_noticed_and_mended(builder: ImageBuilder, tmp_path: Path, out: Path) -> None:
+def test_a_damaged_cache_is_noticed_and_mended(tmp_path: Path, out: Path) -> None:
+    builder = ImageBuilder(HOME, tiny_base(tmp_path / "base"), tmp_path / "cache", few)
     one: Contents = contents(tmp_path / "model")
     first = builder.digest(builder.build([one], out))
     largest = max((tmp_path / "cache" / "blobs").iterdir(), key=lambda path: path.stat().st_size)
@@ -195,18 +201,40 @@ def test_a_damaged_cache_is_noticed_and_mended(builder: ImageBuilder, tmp_path: 
     assert builder.digest(builder.build([one], out)) == first
 
 
-def test_a_base_keeps_what_it_says_but_not_who_runs(tmp_path: Path, out: Path) -> None:
+def test_a_base_keeps_what_it_says_but_not_who_runs(tmp_path: Path, out: Path, cache: Path) -> None:
     base = saved(tmp_path / "base.tar", layer({PYTHON: b""}), config={"User": "root", "Cmd": ["sh"], "Env": ["A=1"]})
-    builder = ImageBuilder(HOME, base, tmp_path / "cache", lambda _: [])
+    builder = ImageBuilder(HOME, base, cache, lambda _: [])
     runs = image_of(builder.build([contents(tmp_path / "model")], out))[1]["config"]
     assert runs["User"] == "65532:65532"
     assert "Cmd" not in runs
     assert "A=1" in runs["Env"]
 
 
-def test_the_same_as_a_folder_for_docker_build(tmp_path: Path) -> None:
+def test_it_carries_what_the_policy_trusts_if_a_package_is_made_of_such(tmp_path: Path, out: Path, cache: Path) -> None:
+    trusted = TrustedTypes("sha256:" + "0" * 64, ("company.models.Ranker", "company.models.Scaler"))
+    builder = ImageBuilder(HOME, tiny_base(tmp_path / "base"), cache, few, lambda: trusted)
+    words = ["--trusted-type", "company.models.Ranker", "--trusted-type", "company.models.Scaler"]
+
+    def entrypoint(runtime: str) -> list[str]:
+        file = builder.build([contents(tmp_path / runtime, runtime=runtime)], out)
+        return list(image_of(file)[1]["config"]["Entrypoint"])
+
+    assert [one for one in entrypoint("sklearn") if one in words] == ["--trusted-type", words[1], "--trusted-type", words[3]]
+    assert "--trusted-type" not in entrypoint("onnx")
+    path = dockerfile.export(
+        [contents(tmp_path / "model", runtime="sklearn")],
+        tmp_path / "context",
+        signer=HOME,
+        cache=cache,
+        needs=few,
+        trusted=lambda: trusted,
+    )
+    assert '"--trusted-type", "company.models.Scaler"' in path.read_text()
+
+
+def test_the_same_as_a_folder_for_docker_build(tmp_path: Path, cache: Path) -> None:
     one, folder = contents(tmp_path / "model"), tmp_path / "context"
-    path = dockerfile.export([one], folder, signer=HOME, cache=tmp_path / "cache", needs=few, base="example.org/python:3")
+    path = dockerfile.export([one], folder, signer=HOME, cache=cache, needs=few, base="example.org/python:3")
     text = path.read_text()
     assert "ARG BASE=example.org/python:3\nFROM ${BASE}\n" in text
     assert "USER 65532:65532\n" in text
@@ -214,4 +242,4 @@ def test_the_same_as_a_folder_for_docker_build(tmp_path: Path) -> None:
     assert (folder / "1/opt/lockgate/lib/click/__init__.py").is_file()
     assert (folder / "3/model/flight-delay/files/model.onnx").read_bytes() == b"a graph"
     with pytest.raises(Conflict, match="is there already"):
-        dockerfile.export([one], folder, signer=HOME, cache=tmp_path / "cache", needs=few)
+        dockerfile.export([one], folder, signer=HOME, cache=cache, needs=few)

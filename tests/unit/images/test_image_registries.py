@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from tests.samples.images import HOME, blobs_of, contents, few, tiny_base
 class Registry:
     """One repository, `team/base`. token: who has none is sent to fetch one. broken: digests whose blobs break off so many times.
     faltering: answers of 503 before anything else. subjects: whether it says that it understood a subject.
+    realm, uploads, elsewhere: where it sends who has no token, who uploads, and who reads.
     """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -42,6 +44,9 @@ class Registry:
     broken: dict[str, int] = field(default_factory=dict)
     faltering: int = 0
     subjects: bool = False
+    realm: str = ""
+    uploads: str = "/v2/team/base/blobs/uploads/1?state=x"
+    elsewhere: str = ""
     asked: list[str] = field(default_factory=list)
     shown: list[str | None] = field(default_factory=list)
     port: int = 0
@@ -75,8 +80,10 @@ def handler(registry: Registry) -> type[BaseHTTPRequestHandler]:
                 registry.faltering -= 1
                 self.answer(503)
             elif registry.token and self.headers.get("authorization") != f"Bearer {registry.token}":
-                realm = f'Bearer realm="http://{registry.host}/token",service="here",scope="ignored"'
+                realm = f'Bearer realm="{registry.realm or f"http://{registry.host}/token"}",service="here",scope="ignored"'
                 self.answer(401, headers={"www-authenticate": realm})
+            elif registry.elsewhere:
+                self.answer(307, headers={"location": registry.elsewhere})
             elif "/uploads/" in path.path:
                 self.upload(path.query, content)
             else:
@@ -84,7 +91,7 @@ def handler(registry: Registry) -> type[BaseHTTPRequestHandler]:
 
         def upload(self, query: str, content: bytes) -> None:
             if self.command == "POST":
-                self.answer(202, headers={"location": "/v2/team/base/blobs/uploads/1?state=x"})
+                self.answer(202, headers={"location": registry.uploads})
             else:
                 registry.blobs[parse_qs(query)["digest"][0]] = content
                 self.answer(201)
@@ -186,6 +193,14 @@ def test_an_index_leads_to_the_manifest_for_this_machine(registry: Registry, tmp
         base_registry.take(reference, Blobs(tmp_path / "kept"))
 
 
+def test_where_no_registry_answers_a_base_may_come_as_a_file(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unavailable, match="the base image") as raised:
+        base_registry.take(parse(f"127.0.0.1:{port}/team/base:1"), Blobs(tmp_path))
+    assert (raised.value.hint or "").startswith("Where no registry can be reached, give --base a tar file")
+
+
 def test_a_token_is_fetched_once_it_is_asked_for(registry: Registry, tmp_path: Path) -> None:
     fill(registry, tmp_path)
     registry.token = "t-1"
@@ -223,9 +238,9 @@ def test_errors_say_which_base_and_what_else_may_be_given(registry: Registry, tm
 
 
 @pytest.mark.parametrize("subjects", [True, False])
-def test_papers_lie_beside_what_was_pushed(registry: Registry, tmp_path: Path, *, subjects: bool) -> None:
+def test_papers_lie_beside_what_was_pushed(registry: Registry, tmp_path: Path, cache: Path, *, subjects: bool) -> None:
     registry.subjects = subjects
-    file = ImageBuilder(HOME, tiny_base(tmp_path), tmp_path / "cache", few).build([contents(tmp_path / "model")], tmp_path)
+    file = ImageBuilder(HOME, tiny_base(tmp_path), cache, few).build([contents(tmp_path / "model")], tmp_path)
     told = push(file, f"{registry.host}/team/base:7")
     image, *papers = json.loads(blobs_of(file)["index.json"])["manifests"]
     assert told == f"{registry.host}/team/base:7@{image['digest']}"
@@ -239,8 +254,10 @@ def test_papers_lie_beside_what_was_pushed(registry: Registry, tmp_path: Path, *
     assert not [one for one in registry.asked if one.startswith("POST") or one == f"PUT /v2/team/base/manifests/{tag}"]
 
 
-def test_who_may_not_push_is_told_how_to_log_in(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = ImageBuilder(HOME, tiny_base(tmp_path), tmp_path / "cache", few).build([contents(tmp_path / "model")], tmp_path)
+def test_who_may_not_push_is_told_how_to_log_in(
+    registry: Registry, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ImageBuilder(HOME, tiny_base(tmp_path), cache, few).build([contents(tmp_path / "model")], tmp_path)
     registry.token = "never"
     monkeypatch.setenv("LOCKGATE_REGISTRY", registry.host)
     monkeypatch.setenv("LOCKGATE_REGISTRY_USER", "anna")
@@ -254,6 +271,47 @@ def test_who_may_not_push_is_told_how_to_log_in(registry: Registry, tmp_path: Pa
     with serving(Refusing(asked=registry.asked)) as other, pytest.raises(Refused, match="does not let us") as told:
         push(file, f"{other.host}/team/base:7")
     assert "hush" not in str(told.value) + str(told.value.hint)
+
+
+MISLEADING = (
+    ("http://registry.example.org/1", "https expected"),
+    ("ftp://127.0.0.1/1", "https expected"),
+    ("https://[bad", "an address expected"),
+    ("https:///1", "an address expected"),
+    ("https://registry.example.org:port/", "an address expected"),
+    ("https://registry.example.org/\u00e9", "an address expected"),
+    ("https://anna@registry.example.org/", "an address expected"),
+    (f"https://{'a' * 64}.example.org/", "an address expected"),
+)
+
+
+@pytest.mark.parametrize(("address", "expected"), MISLEADING)
+@pytest.mark.parametrize("way", ["realm", "uploads", "elsewhere"])
+def test_a_registry_leads_nobody_astray(way: str, address: str, expected: str, registry: Registry) -> None:
+    setattr(registry, way, address)
+    registry.token = "t" if way == "realm" else ""
+    line = wire(registry, "pull,push")
+    method, path = "GET", "manifests/1"
+    if way == "uploads":
+        method, path = "PUT", line.ask("POST", "blobs/uploads/", b"").headers["location"]
+    with pytest.raises(Invalid, match=expected):
+        line.ask(method, path, b"")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_machines_registry_leads_to_nothing_that_listens_here(scheme: str, registry: Registry) -> None:
+    line = Wire(parse("registry.example.org/team/base:1"), "pull", sleep=lambda _: None)
+    with pytest.raises(Invalid, match="another machine than this expected"):
+        line.ask("GET", f"{scheme}://{registry.host}/api/v1/models")
+    with pytest.raises(Invalid, match=r"leads to http://registry\.example\.org, https expected"):
+        line.ask("PUT", "http://registry.example.org/v2/team/base/blobs/uploads/1", b"a blob")
+    assert registry.asked == []
+
+
+def test_a_token_that_would_end_its_header_is_none(registry: Registry) -> None:
+    registry.token = "t\r\nhost: elsewhere"
+    with pytest.raises(Unavailable, match="with which nobody can be asked"):
+        wire(registry).ask("GET", "manifests/1")
 
 
 @pytest.mark.parametrize(
@@ -316,6 +374,9 @@ def test_a_helper_is_asked_for_its_registry_only(tmp_path: Path) -> None:
     environment["PATH"] += ":/usr/bin:/bin"
     assert credentials_for("r.example", environment) == Credentials("r.example", "s")
     assert credentials_for("other.example", environment) is None
+    helper.write_text('#!/bin/sh\necho "{\\"Username\\": \\"u\\", \\"Secret\\": \\"$LOCKGATE_SIGNING_KEY$VAULT_TOKEN.\\"}"\n')
+    ours = {"LOCKGATE_SIGNING_KEY": "hush", "VAULT_TOKEN": "hush"}
+    assert credentials_for("r.example", {**environment, **ours}) == Credentials("u", ".")
     helper.write_text("#!/bin/sh\necho credentials not found in native keychain\nexit 1\n")
     assert credentials_for("r.example", environment) is None
 

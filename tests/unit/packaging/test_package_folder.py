@@ -51,6 +51,19 @@ def test_the_folder_of_a_process_that_lives_is_left_alone(place: Path) -> None:
     assert not path.exists()
 
 
+def test_what_a_process_forked_leaves_the_folder_to_it(place: Path) -> None:
+    """As a worker of a server that loaded the model before it forked."""
+    code = (
+        "import os, sys; from lockgate.boundary.folder import Folder, Scratch; kept = Folder({'a': b'1'}), Scratch('s-')\n"
+        "if os.fork() == 0: kept[1].close(); sys.exit(0)\n"
+        "os.wait(); print(all(one.path.exists() for one in kept))"
+    )
+    environment = {**os.environ, "TMPDIR": str(place)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=20, capture_output=True, text=True)
+    assert done.stdout == "True\n"
+    assert list(place.iterdir()) == [], "it removes them itself"
+
+
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../up", "a/../../up", "a//b", "a/./b", "a\\b", "a\0b", "a/", "x" * 501])
 def test_a_name_that_would_leave_the_folder_is_refused(name: str, place: Path) -> None:
     with pytest.raises(Invalid, match="a plain path below its folder expected"):

@@ -193,8 +193,14 @@ def test_twice_is_the_same_and_says_so(world: World, clock: VirtualClock, tmp_pa
     second = package(world, tmp_path, actor=BEN)
     assert (first.same, second.same) == (False, True)
     assert second.before == first.built[0]
-    assert known(world) == list(second.built)
     assert second.built[0].by == BEN.name
+    assert known(world) == list(first.built), "nothing is new, so nothing happened"
+    assert len(packagings(world)) == 1
+    third = package(world, tmp_path, actor=BEN, push=lambda _path: "registry.example.org/flights:1")
+    again = package(world, tmp_path, push=lambda _path: "registry.example.org/flights:1")
+    assert known(world) == list(third.built)
+    assert again.built[0].pushed == "registry.example.org/flights:1"
+    assert [one["pushed"] for one in packagings(world)] == ["", "registry.example.org/flights:1"]
 
 
 def test_other_bytes_than_before_are_told_from_the_same(world: World, tmp_path: Path) -> None:
@@ -225,11 +231,12 @@ def test_where_it_was_pushed_is_known_as_long_as_its_bytes_are_the_same(world: W
 
 def test_what_could_not_be_pushed_is_there_and_known(world: World, tmp_path: Path) -> None:
     def push(_path: Path) -> str:
-        raise Unavailable("no such registry")
+        raise Unavailable("no such registry", hint="Look at its name.")
 
-    with pytest.raises(Unavailable, match="no such registry"):
+    with pytest.raises(Unavailable, match="no such registry") as raised:
         package(world, tmp_path, push=push)
     (built,) = known(world)
+    assert raised.value.hint == f"Look at its name. The file is proven, and stayed at {tmp_path / built.file}."
     assert built.pushed == ""
     assert digest_file(tmp_path / built.file) == built.digest
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +143,52 @@ def test_a_signature_counts_for_this_package_by_these_keys_only(tmp_path: Path) 
     without = {name: content for name, content in members(manifest()).items() if name != bundles.SIGNATURE}
     with pytest.raises(Refused, match="signature"):
         unpack(write(tmp_path / "n.lockgate", without), tmp_path / "artifacts", TRUSTED)
+
+
+def _renumbered(told: dict[str, bytes]) -> None:
+    release = bundles.decode(told[bundles.RELEASE])
+    told[bundles.RELEASE] = bundles.encode(msgspec.structs.replace(release, version=99))
+
+
+def _resigned(told: dict[str, bytes]) -> None:
+    """The signature of another release of the same package."""
+    release = msgspec.structs.replace(bundles.decode(told[bundles.RELEASE]), version=99)
+    digests = {name: digest_bytes(one) for name, one in told.items() if name != bundles.SIGNATURE}
+    told[bundles.SIGNATURE] = bundles.signature(digests, release, HOME)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (_renumbered, "members: release.json was altered"),
+        (lambda told: told.update({bundles.SBOM: b"{}"}), "members: papers/sbom.dsse.json was altered"),
+        (lambda told: told.pop(bundles.SBOM), "members: papers/sbom.dsse.json is missing"),
+        (lambda told: told.pop(bundles.SIGNATURE), "signature: it is not signed"),
+        (lambda told: told.update({"files/more": b""}), "members: files/more was put in"),
+        (_resigned, "signed as: it was signed as"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_all_that_it_says_is_as_it_was_signed_where_keys_are_given(
+    tmp_path: Path, change: Callable[[dict[str, bytes]], object], why: str, kind: str
+) -> None:
+    told = members(manifest())
+    change(told)
+    path = folder(tmp_path / "m", told) if kind == "folder" else write(tmp_path / "m.lockgate", told)
+    with pytest.raises(Refused, match=why):
+        unpack(path, tmp_path / "artifacts", TRUSTED)
+    assert laid(tmp_path / "artifacts") == {}
+
+
+def test_what_never_ends_is_not_read_from_a_folder(tmp_path: Path) -> None:
+    path = folder(tmp_path / "m", members(manifest()))
+    os.mkfifo(path / "files/pipe")
+    with pytest.raises(Invalid, match="files/pipe is no file"):
+        unpack(path, tmp_path / "artifacts", TRUSTED)
+    (path / "files/pipe").unlink()
+    (path / "files/zero").symlink_to("/dev/zero")
+    with pytest.raises(Invalid, match="files/zero is no file"):
+        unpack(path, tmp_path / "artifacts", TRUSTED)
 
 
 def test_what_it_is_can_be_read_alone(tmp_path: Path) -> None:

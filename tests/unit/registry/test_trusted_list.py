@@ -79,3 +79,13 @@ def test_keys_are_laid_down_while_the_policy_asks_for_signatures(tmp_path: Path)
     put(state)
     trusted.look()
     assert not (tmp_path / trust.FILE).exists()
+
+
+def test_nothing_starts_where_a_list_cannot_be_written(tmp_path: Path) -> None:
+    """A list that is missing asks for nothing: a server that started all the same would load what nobody vouches for."""
+    state = MemoryState()
+    with state.write() as tx:
+        tx.put(POLICIES, policy_record(policy=policy(signatures=SignatureRule(required=True)), own_key=KeySigner().public_key))
+    (tmp_path / "plane").write_text("a file stands where the folder should be")
+    with pytest.raises(OSError, match="plane"):
+        TrustedList(state, tmp_path / "plane").lay_down()

@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,85 @@ def test_what_docker_would_load_is_what_was_signed(image: Path, tmp_path: Path) 
     found = failed(check_image(rewritten(_another_docker_image(blobs_of(image)), tmp_path / "image.tar"), TRUST))
     assert set(found) == {"manifest.json"}
     assert "another image" in found["manifest.json"]
+
+
+def _another_in_the_index(blobs: Blobs, **changed: Any) -> Blobs:
+    """An image that anybody made, with what is said of it in the index. place: in the index. Nobody signs that."""
+    index = json.loads(blobs["index.json"])
+    signed = index["manifests"][0]
+    manifest = json.loads(blobs[place(signed["digest"])])
+    config = json.dumps({**json.loads(blobs[place(manifest["config"]["digest"])]), "config": {"Entrypoint": ["/evil"]}}).encode()
+    manifest["config"].update(digest=digest_bytes(config), size=len(config))
+    manifest |= {"subject": {name: signed[name] for name in ("mediaType", "digest", "size")}, **changed.pop("manifest", {})}
+    content = json.dumps(manifest).encode()
+    entry = {**signed, "digest": digest_bytes(content), "size": len(content), "annotations": {}, **changed}
+    index["manifests"].append(entry)
+    new = {place(digest_bytes(content)): content, place(digest_bytes(config)): config}
+    return {**blobs, **new, "index.json": json.dumps(index).encode()}
+
+
+NAMED = {"io.containerd.image.name": "docker.io/library/flight-delay:7"}
+PAPER = "application/vnd.in-toto+json"
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"annotations": NAMED},
+        {"artifactType": PAPER},
+        {"manifest": {"artifactType": PAPER}},
+        {"platform": {"os": "linux", "architecture": "amd64"}},
+        {"mediaType": "application/vnd.oci.image.index.v1+json", "manifest": {"manifests": []}},
+    ],
+)
+def test_no_other_image_lies_beside_the_signed_one(changed: dict[str, Any], image: Path, tmp_path: Path, *, first: bool) -> None:
+    blobs = _another_in_the_index(blobs_of(image), **changed)
+    if first:
+        index = json.loads(blobs["index.json"])
+        blobs["index.json"] = json.dumps({**index, "manifests": index["manifests"][::-1]}).encode()
+    found = failed(check_image(rewritten(blobs, tmp_path / "image.tar"), TRUST))
+    assert "which is no paper about it" in found["index.json"]
+
+
+def test_a_paper_has_no_name(image: Path, tmp_path: Path) -> None:
+    blobs = blobs_of(image)
+    index = json.loads(blobs["index.json"])
+    index["manifests"][-1]["annotations"] |= NAMED
+    found = failed(check_image(rewritten({**blobs, "index.json": json.dumps(index).encode()}, tmp_path / "image.tar"), TRUST))
+    assert "which is no paper about it" in found["index.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("index.json", "manifests"), ("index.json", "Manifests"), ("index.json", "manife\u017fts")]
+)
+def test_no_program_reads_another_image_in_the_same_document(name: str, field: str, image: Path, tmp_path: Path) -> None:
+    """Go takes all of these for one field, and believes the last."""
+    blobs = blobs_of(image)
+    twice = blobs[name].rstrip()[:-1] + f', "{field}": []}}'.encode()
+    if field == "manifests":
+        twice = f'{{"{field}": [], '.encode() + blobs[name].lstrip()[1:]
+    found = failed(check_image(rewritten({**blobs, name: twice}, tmp_path / "image.tar"), TRUST))
+    assert "stands twice" in found[name]
+
+
+def test_docker_reads_the_same_as_is_checked(image: Path, tmp_path: Path) -> None:
+    blobs = blobs_of(image)
+    twice = blobs["manifest.json"].replace(b'"Config"', b'"config":"blobs/sha256/0","Config"', 1)
+    found = failed(check_image(rewritten({**blobs, "manifest.json": twice}, tmp_path / "image.tar"), TRUST))
+    assert "stands twice" in found["manifest.json"]
+
+
+@pytest.mark.parametrize("name", ["index.json", "./index.json", ".//index.json"])
+def test_no_member_stands_twice_in_the_file(name: str, image: Path, tmp_path: Path) -> None:
+    path = rewritten(blobs_of(image), tmp_path / "image.tar")
+    with tarfile.open(path, "a") as archive:
+        content = blobs_of(image)["index.json"]
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    assert "stands twice in the image's file" in failed(check_image(path, TRUST))["image"]
 
 
 @pytest.mark.parametrize(

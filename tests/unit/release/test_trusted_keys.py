@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lockgate.boundary import trust
 from lockgate.boundary.public_keys import as_pem, genuine, key_id, understood
-from lockgate.boundary.trust import Trust, TrustedKey, parse, spelled, trusting
+from lockgate.boundary.trust import Trust, TrustedKey, parse, spelled, together, trusting
 from lockgate.kernel.errors import Invalid, InvalidInput
 from lockgate.testing.signer import KeySigner
 
@@ -50,9 +50,21 @@ def test_all_faults_are_told_with_their_lines() -> None:
     ]
 
 
-def test_a_key_that_is_trusted_and_revoked_is_a_fault_and_no_question() -> None:
+def test_to_revoke_a_key_is_to_add_a_line() -> None:
+    first, second = f"{KEYS[0]} the laptop\n{KEYS[1]}\n", f"revoked {KEYS[0]}\n"
+    revoked = TrustedKey(KEYS[0], "the laptop", revoked=True)
+    assert parse(first + second).keys == (revoked, TrustedKey(KEYS[1]))
+    assert parse(second + first).keys == (revoked, TrustedKey(KEYS[1]))
     with pytest.raises(InvalidInput, match="found twice"):
-        parse(f"{KEYS[0]}\nrevoked {KEYS[0]}\n")
+        parse(first + second + second)
+
+
+@given(keys, keys)
+def test_of_two_lists_the_one_that_revokes_is_believed(one: Trust, other: Trust) -> None:
+    both = together((*one.keys, *other.keys))
+    assert both.by_id().keys() == one.by_id().keys() | other.by_id().keys()
+    gone = {key.key for key in (*one.keys, *other.keys) if key.revoked}
+    assert {key.key for key in both.keys if key.revoked} == gone
 
 
 def test_there_is_an_end_to_it() -> None:

@@ -9,14 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import lockgate
-from lockgate.boundary.manifest import Golden, Lineage, Manifest, Signature
+from lockgate.boundary.manifest import File, Golden, Lineage, Manifest, Signature, encode
 from lockgate.domain.distributions import Distribution
 from lockgate.integrations.local.distributions import LocalDistributions
 from lockgate.kernel.errors import Invalid, MissingExtra
 from lockgate.runtimes.registry import RUNTIMES as SERVED
-from lockgate.usecases.list_needs import RUNTIMES, SERVING, list_needs
+from lockgate.testing.artifacts import MemoryArtifacts
+from lockgate.usecases.list_needs import RUNTIMES, SERVING, list_needs, needs_of
 
 OPTIONAL = {"google", "grpc", "opentelemetry", "pyarrow"}  # extras that a platform may add, no model needs
 # What runtimes import that comes with what they are listed with.
@@ -54,6 +56,18 @@ def test_without_them_it_is_what_serves_and_what_its_runtime_loads() -> None:
     list_needs(installed, manifest("sklearn"))
     assert set(SERVING) < set(installed.asked)
     assert {"sklearn", "skops"} <= set(installed.asked)
+
+
+def test_a_graph_needs_what_its_nodes_need_however_deep() -> None:
+    store, installed = MemoryArtifacts(), Installed()
+    names = {
+        "nodes/a/1/manifest.json": store.put(encode(manifest("xgboost"))),
+        "nodes/a/1/files/nodes/b/2/manifest.json": store.put(encode(manifest("python", "torch==2.8.0"))),
+        "nodes/a/1/files/model.ubj": "sha256:of a file that is no manifest",
+    }
+    graph = replace(manifest("graph"), files=tuple(File(name, digest, 1) for name, digest in names.items()))
+    assert Distribution("torch", "2.8.0") in needs_of(store, installed, graph)
+    assert "xgboost" in installed.asked
 
 
 def test_every_runtime_that_is_served_has_its_needs() -> None:

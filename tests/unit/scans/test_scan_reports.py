@@ -221,7 +221,7 @@ def test_a_report_with_nothing_in_it_finds_nothing() -> None:
 @pytest.mark.parametrize(
     ("report", "why"),
     [
-        ({}, "one of Trivy JSON, Grype JSON, Clair JSON, SARIF expected"),
+        ({}, "an empty report found, one of Trivy JSON, Grype JSON, Clair JSON, SARIF expected"),
         ({"vulnerabilities": []}, "a report with 'vulnerabilities' found"),
         ({**TRIVY, "SchemaVersion": 3}, "SchemaVersion 3 found, 2 expected"),
         ({**TRIVY, "Results": [{"Vulnerabilities": [{"PkgName": "x", "Severity": "HIGH"}]}]}, "VulnerabilityID"),

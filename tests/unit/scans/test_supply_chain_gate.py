@@ -153,7 +153,53 @@ def test_without_the_gate_scans_are_only_shown() -> None:
 def test_the_same_weakness_under_another_name_is_one_result() -> None:
     ours = scan(tool="pip-audit", found=(vulnerability(id="GHSA-xxxx", aliases=("PYSEC-1",)),), at=START)
     theirs = scan(tool="grype", found=(vulnerability(id="CVE-2024-0001", aliases=("GHSA-xxxx",)),), at=LATER)
-    assert failing(judge_again(judged(), [ours, theirs])) == ["no CVE-2024-0001 in numpy"]
+    (_, one) = judge_again(judged(), [ours, theirs])
+    assert (one.rule, one.measured["aliases"]) == ("no GHSA-xxxx in numpy", ["CVE-2024-0001", "PYSEC-1"]), (
+        "under the name that we say"
+    )
+
+
+def test_no_other_report_hides_ours_behind_a_name_that_is_ignored_or_waived() -> None:
+    ours = scan(tool="osv", found=(HIGH,))
+    false = scan(tool="grype", found=(vulnerability(id="CVE-2020-1111", aliases=(HIGH.id,)),), at=LATER)
+    assert failing(judge_again(judged(ignore=["CVE-2020-1111"]), [ours, false])) == [rule_of(HIGH)]
+    assert failing(judge_again(judged(), [ours, false])) == [rule_of(HIGH)], "a waiver of CVE-2020-1111 says nothing of it"
+
+
+def test_no_other_report_lowers_what_ours_found() -> None:
+    ours = scan(tool="osv", found=(UNRATED,))
+    false = scan(tool="mine", found=(vulnerability(id=UNRATED.id, severity=Severity.LOW),), at=LATER)
+    assert failing(judge_again(judged(), [ours, false])) == [rule_of(UNRATED)]
+    third = scan(tool="trivy", found=(UNRATED,))
+    assert failing(judge_again(judged(), [scan(tool="osv", found=()), third, false])) == [rule_of(UNRATED)], "nor a third tool"
+
+
+def test_a_graver_rating_of_another_report_counts_under_our_name() -> None:
+    ours = scan(tool="osv", found=(vulnerability(id=LOW.id, aliases=("GHSA-2",), severity=Severity.LOW),))
+    graver = scan(tool="trivy", found=(vulnerability(id="GHSA-2", severity=Severity.CRITICAL),), at=LATER)
+    (_, one) = judge_again(judged(), [ours, graver])
+    assert (one.rule, one.measured["severity"]) == (rule_of(LOW), "CRITICAL")
+    assert failing(judge_again(judged(ignore=[LOW.id]), [ours, graver])) == [], "nor is what is ignored found by another name"
+
+
+NAMES = st.sampled_from(["CVE-2024-0001", "CVE-2024-0002", "GHSA-1", "GHSA-2"])
+FOUND = st.lists(
+    st.builds(
+        lambda id_, aliases, severity: vulnerability(id=id_, aliases=tuple(aliases - {id_}), severity=severity),
+        NAMES,
+        st.sets(NAMES, max_size=2),
+        st.sampled_from(Severity),
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@given(FOUND, FOUND, FOUND, st.sets(NAMES, max_size=2))
+def test_whatever_others_report_what_failed_without_it_still_fails(ours: Any, theirs: Any, false: Any, ignored: set[str]) -> None:
+    before = judged(ignore=sorted(ignored))
+    known = [scan(tool="osv", found=ours), scan(tool="trivy", found=theirs)]
+    failed = failing(judge_again(before, known))
+    assert set(failed) <= set(failing(judge_again(before, [*known, scan(tool="mine", found=false, at=LATER)])))
 
 
 def test_papers_are_asked_of_the_version_itself_once_it_is_registered() -> None:

@@ -46,6 +46,29 @@ def test_loopback_is_open_until_there_is_a_file_of_keys(desk: KeyDesk) -> None:
     assert ask(access, bearing(text)) == 200
 
 
+def test_keys_that_open_channels_only_close_nothing_here(desk: KeyDesk) -> None:
+    access = desk.access("127.0.0.1")
+    channels = desk.add("app", KeyScope.SUBSCRIBE)
+    desk.look_again(access)
+    assert [ask(access, Caller(path)) for path in PATHS] == [200] * len(PATHS)
+    assert ask(desk.access("10.0.0.1"), Caller(INFER)) == 401, "that is closed anyway"
+    desk.add("mine", KeyScope.SUBSCRIBE, KeyScope.INFER)
+    desk.look_again(access)
+    assert [ask(access, Caller(INFER)), ask(access, bearing(channels))] == [401, 403]
+    desk.store.write([desk.key("app")])
+    desk.look_again(access)
+    assert ask(access, Caller(INFER)) == 401, "what was closed once stays so"
+
+
+def test_a_file_that_opened_nothing_closes_while_nobody_can_tell_what_is_in_it(desk: KeyDesk) -> None:
+    desk.add("app", KeyScope.SUBSCRIBE)
+    access, path, content = desk.access("127.0.0.1"), desk.store.path, desk.store.path.read_bytes()
+    for damaged, status in ((b"{", 401), (content, 200), (b'{"keys": []}', 401)):
+        path.write_bytes(damaged)
+        desk.look_again(access)
+        assert ask(access, Caller(INFER)) == status, damaged
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_beyond_loopback_every_path_needs_a_key(desk: KeyDesk, path: str) -> None:
     assert ask(desk.access("10.0.0.1"), Caller(path)) == 401

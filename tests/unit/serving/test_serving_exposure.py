@@ -10,6 +10,7 @@ import pytest
 from lockgate.boundary.certificates import check_tls
 from lockgate.boundary.exposure import Exposure, Tls, check_exposure, is_loopback
 from lockgate.boundary.key_file import KEY_FILE
+from lockgate.boundary.keys import KeyScope
 from lockgate.entrypoints.supervisor.up import Addresses, commands
 from lockgate.kernel.errors import Invalid, InvalidInput
 from lockgate.serving.control.channel import Channel
@@ -73,6 +74,14 @@ def test_with_keys_it_may_listen(tmp_path: Path, clock: VirtualClock) -> None:
     desk.add("mine")
     desk.revoke("mine", clock.now())
     assert found(Exposure("10.0.0.1", tls=TLS), desk.store.path) == [], "closed to all is safe, and a restart must not fail"
+
+
+def test_keys_that_open_channels_only_let_nobody_in(tmp_path: Path, clock: VirtualClock) -> None:
+    desk = KeyDesk(tmp_path, clock)
+    desk.add("app", KeyScope.SUBSCRIBE)
+    with pytest.raises(InvalidInput) as caught:
+        check_exposure(Exposure("10.0.0.1", tls=TLS), desk.store.path)
+    assert "only some of the scope subscribe" in caught.value.faults[0].message
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,7 @@ from lockgate.serving.gateway.assignment import Assignment, assign
 from lockgate.serving.gateway.package import Package
 from lockgate.serving.gateway.plan import Packages, Plan, RoutePlan, make_plan
 from lockgate.serving.protocol.requests import parse
+from tests.unit.serving.standing import package
 
 REQUEST = parse(b'{"instances": [{"user": "u"}]}')
 ARMS = (Arm(2, "c", Role.CHAMPION, 0.8), Arm(1, "b", Role.HELD_BACK, 0.2))
@@ -28,7 +28,7 @@ ROUTE = Route("m", ARMS, "salt", "header:x-user", "hold-1", Thresholds(3, (0.95,
 def plan_of(ready: str, *, route: Route = ROUTE, orphaned: bool = False) -> Plan:
     table = RouteTable(Revision(1, 1), (route,))
     ledger = Ledger("w", "i", Figures(), 0.0, Book.in_memory(10))
-    packages: Mapping[str, Package] = {one: cast("Package", one) for one in ready}
+    packages: Mapping[str, Package] = {one: package(one) for one in ready}
 
     def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
         del segment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -15,16 +14,11 @@ from lockgate.serving.capture.figures import Figures
 from lockgate.serving.capture.ledger import Ledger
 from lockgate.serving.capture.tally import Tally
 from lockgate.serving.gateway.assignment import assign, unit_of_rows
-from lockgate.serving.gateway.package import Package
 from lockgate.serving.gateway.plan import Packages, Plan, RoutePlan, make_plan
 from lockgate.serving.protocol.requests import InferenceRequest, parse
+from tests.unit.serving.standing import package
 
 REQUEST = parse(b'{"instances": [{"user": "u"}]}')
-
-
-def package(name: str) -> Package:
-    """Plans carry packages and never look into them."""
-    return cast("Package", name)
 
 
 def new_tally(route: Route, arm: Arm | Shadow, *, assigned: bool, segment: str = "") -> Tally:
@@ -174,3 +168,16 @@ def test_the_first_rule_that_matches_wins_and_one_without_its_version_leads_to_t
     both = Rule(1, ("yes",), header="x-preview"), Rule(2, ("yes",), header="x-preview")
     assert answering(ruled(*both), "yes") == (1, False)
     assert answering(ruled(Rule(2, ("yes",), header="x-preview"), ready="b"), "yes") == (1, False)
+
+
+def test_a_package_of_another_model_answers_for_none() -> None:
+    """However it came into the table: what a signature vouches for is the model of that name."""
+    table = RouteTable(Revision(1, 1), (Route("m", (Arm(1, "a", Role.CHAMPION, 1.0),), shadows=(Shadow(2, "a"),)),))
+    mine, others = package("a"), package("a", "n")
+    plan = make_plan(table, Packages({"a": others}, {"a": others}), Plan(), new_tally)
+    assert (plan.routes["m"].champion, plan.routes["m"].shadows, plan.ready) == (None, (), False)
+    plan = make_plan(table, Packages({"a": mine}, {"a": mine}), Plan(), new_tally)
+    assert (plan.routes["m"].champion is not None, len(plan.routes["m"].shadows), plan.ready) == (True, 1, True)
+    both = RouteTable(Revision(1, 1), (*table.routes, Route("n", (Arm(7, "a", Role.CHAMPION, 1.0),))))
+    plan = make_plan(both, Packages({"a": others}, {}), Plan(), new_tally)
+    assert (plan.routes["m"].champion, plan.routes["n"].champion is not None, plan.ready) == (None, True, False)

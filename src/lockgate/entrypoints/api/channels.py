@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Annotated, cast
@@ -25,19 +26,26 @@ from lockgate.entrypoints.api.control import LONGEST_WAIT, holder, holds_token
 from lockgate.entrypoints.api.published import Published
 from lockgate.kernel.digest import PREFIX
 from lockgate.kernel.errors import NotFound
+from lockgate.usecases.take_report import HOME
 
 LONG_POLL = "x-lockgate-long-poll"  # whoever sends it waits as long as `?wait=` asks
 _JSON = "application/json"
 _CHUNK = 1 << 20
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
-Covers = Callable[[str], bool]
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a key's id, or `home`. covers: whether it may follow a model."""
+
+    id: str
+    covers: Callable[[str], bool]
 
 
-def known_subscriber(request: Request, authorization: Annotated[str, Header()] = "") -> Covers:
-    """Which models the caller may follow. Lets in a key with the scope `subscribe`, and the home's control token for all."""
+def known_subscriber(request: Request, authorization: Annotated[str, Header()] = "") -> Asker:
+    """Who asks. Lets in a key with the scope `subscribe`, and the home's control token for all."""
     if holds_token(request, authorization):
-        return lambda _model: True
+        return Asker(HOME, lambda _model: True)
     key = holder(request, authorization, KeyScope.SUBSCRIBE)
     if key is None:
         raise HTTPException(
@@ -45,7 +53,7 @@ def known_subscriber(request: Request, authorization: Annotated[str, Header()] =
             "channels need a key with the scope 'subscribe', as a bearer token",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return key.covers
+    return Asker(key.id, key.covers)
 
 
 router = APIRouter(tags=["channels"])
@@ -55,14 +63,15 @@ router = APIRouter(tags=["channels"])
 async def channel(
     request: Request,
     name: str,
-    covers: Annotated[Covers, Depends(known_subscriber)],
+    asker: Annotated[Asker, Depends(known_subscriber)],
     if_none_match: Annotated[str, Header()] = "",
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for another pointer.")] = 0.0,
 ) -> Response:
     """The channel's pointer: a signed envelope. With `If-None-Match`, as soon as it is another one."""
     name = name.removesuffix(".json")
     watch = cast("ChannelWatch", request.app.state.channel_watch)
-    found = await watch.other_than(name, if_none_match.strip('"'), wait) if covers(parse_channel(name)[0]) else None
+    covered = asker.covers(parse_channel(name)[0])
+    found = await watch.other_than(name, if_none_match.strip('"'), wait, asker.id) if covered else None
     if found is None:
         raise NotFound(f"there is no channel {name!r}", hint="`lockgate channel list` shows those that there are.")
     headers = {"etag": f'"{found.tag}"', "cache-control": "private, no-cache", LONG_POLL: "1"}
@@ -77,13 +86,13 @@ async def artifact(
     request: Request,
     ab: str,
     rest: str,
-    covers: Annotated[Covers, Depends(known_subscriber)],
+    asker: Annotated[Asker, Depends(known_subscriber)],
     range_: Annotated[str, Header(alias="range")] = "",
     if_range: Annotated[str, Header()] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """An artifact, whole or a part of it: 206 for one `Range`, 416 if it lies beyond the end."""
-    file = await asyncio.to_thread(_opened, request, PREFIX + ab + rest, covers)
+    file = await asyncio.to_thread(_opened, request, PREFIX + ab + rest, asker)
     tag = ab + rest
     headers = {"etag": f'"{tag}"', "cache-control": _IMMUTABLE, "accept-ranges": "bytes"}
     if _names(if_none_match, tag):
@@ -122,11 +131,11 @@ async def _content(file: IO[bytes], part: Part) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _opened(request: Request, digest: str, covers: Covers) -> IO[bytes]:
+def _opened(request: Request, digest: str, asker: Asker) -> IO[bytes]:
     """Whoever may not have it is told no more than that it is not there."""
     published = cast("Published | None", request.app.state.published)
     path, models = published.artifact(digest) if published is not None else (Path(), frozenset[str]())
-    if any(covers(model) for model in models):
+    if any(asker.covers(model) for model in models):
         try:
             return path.open("rb", buffering=0)
         except FileNotFoundError:

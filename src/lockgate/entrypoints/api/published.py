@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 from lockgate.boundary.manifest import decode
@@ -37,6 +38,7 @@ class Published:
     def __init__(self, folder: Path) -> None:
         self._channels = LocalChannels(folder / FOLDER)
         self._artifacts = LocalArtifacts(folder / "artifacts")
+        self._lock = Lock()  # requests come on many threads
         self._seen: object = None
         self._models: dict[str, frozenset[str]] = {}
         self._named: dict[Release, tuple[str, ...]] = {}
@@ -59,7 +61,8 @@ class Published:
         Raises:
             Invalid: this is no digest.
         """
-        self._look()
+        with self._lock:
+            self._look()
         return self._artifacts.path(digest), self._models.get(digest, frozenset())
 
     def _look(self) -> None:

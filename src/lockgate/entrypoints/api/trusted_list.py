@@ -36,6 +36,15 @@ class TrustedList:
         )
         self._keys = _Followed("trusted keys", lambda: list_trusted_keys(state), _keys_told, partial(trust.lay_down, folder))
 
+    def lay_down(self) -> None:
+        """Write the lists, before anything may be loaded by them.
+
+        Raises:
+            LockgateError, OSError: one cannot be read or written: nothing is to start that would trust too much.
+        """
+        self._types.lay_down()
+        self._keys.lay_down()
+
     def look(self) -> None:
         """Write the lists that are others now. What cannot be written leaves the old one in force, and is said once."""
         self._types.look()
@@ -61,8 +70,11 @@ class _Followed(Generic[T]):
         self._what = what
         self._wanted = wanted
         self._told = told
-        self._lay_down = lay_down
+        self._write = lay_down
         self._refused: tuple[T, ...] = ()
+
+    def lay_down(self) -> None:
+        self._keep(self._wanted())
 
     def look(self) -> None:
         try:
@@ -71,12 +83,15 @@ class _Followed(Generic[T]):
             log.warning("%s not read", self._what, extra={"reason": error.message})
             return
         try:
-            if self._lay_down(wanted):
-                log.info(self._what, extra=self._told(wanted))
+            self._keep(wanted)
         except (LockgateError, OSError) as error:
             if (wanted,) != self._refused:
                 log.error("%s not written; the former list holds", self._what, extra={"reason": str(error)})  # noqa: TRY400
             self._refused = (wanted,)
+
+    def _keep(self, wanted: T) -> None:
+        if self._write(wanted):
+            log.info(self._what, extra=self._told(wanted))
 
 
 def _types_told(trusted: TrustedTypes) -> dict[str, object]:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from lockgate.boundary import public_keys
+from lockgate.boundary.exposure import is_loopback
 from lockgate.kernel.errors import Invalid, Refused, Unavailable
 
 _SECONDS = 10.0  # for one wait
@@ -87,14 +88,27 @@ class VaultKey:
         return self._data(status, content)
 
     def _connection(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self.address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise Invalid(f"vault address {self.address!r:.100} found, https://HOST:PORT expected", hint="Set $VAULT_ADDR.")
+        scheme, host, port = self._server()
         if not self.token:
             raise Invalid(f"{self}: there is no token", hint="Set $VAULT_TOKEN.")
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self.seconds)
-        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=self.seconds, context=ssl.create_default_context())
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self.seconds)
+        return http.client.HTTPSConnection(host, port, timeout=self.seconds, context=ssl.create_default_context())
+
+    def _server(self) -> tuple[str, str, int | None]:
+        """Scheme, host and port. The token never crosses a network in the clear."""
+        try:
+            parts = urlsplit(self.address)
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise self._misplaced() from None
+        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+            raise self._misplaced()
+        return parts.scheme, host, port
+
+    def _misplaced(self) -> Invalid:
+        expected = "https://HOST:PORT expected, or http:// of this machine's loopback"
+        return Invalid(f"vault address {self.address!r:.100} found, {expected}", hint="Set $VAULT_ADDR.")
 
     def _data(self, status: int, content: bytes) -> dict[str, Any]:
         try:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lockgate.boundary.withheld import for_others
 from lockgate.kernel.errors import Invalid, Unavailable
 from lockgate.stages.decide.scans.reports import LARGEST
 
@@ -54,8 +55,9 @@ class ImageScanners:
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             try:
                 done = subprocess.run(
-                    words, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, timeout=self._seconds
-                )
+                    words, check=False, env=for_others(os.environ), stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
+                    timeout=self._seconds,
+                )  # fmt: skip
             except subprocess.TimeoutExpired:
                 raise Unavailable(f"{words[0]} did not finish within {self._seconds:g} s", hint=_HINT) from None
             output.seek(0)

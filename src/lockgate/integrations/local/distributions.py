@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from lockgate.domain.distributions import Distribution, normalised
 from lockgate.kernel.errors import MissingExtra
 
+_METADATA = (".dist-info", ".egg-info")
+
 
 class LocalDistributions:
-    """A ports.distributions.Distributions."""
+    """A ports.distributions.Distributions. It looks again once anything was installed or removed: a look takes a fifth of a
+    second, and every version that is registered asks.
+    """
 
     def needed_by(self, modules: Iterable[str]) -> tuple[Distribution, ...]:
-        bringing = packages_distributions()
-        if missing := sorted(name for name in modules if name not in bringing):
-            hint = "Install what serves the version here: the extra of its runtime, pip install 'lockgate[EXTRA]'."
-            raise MissingExtra(f"not installed here: {', '.join(missing)}", hint=hint)
-        return tuple(sorted(_closure((name, "") for module in modules for name in bringing[module])))
+        return _needed(frozenset(modules), _installed())
+
+
+def _installed() -> tuple[tuple[str, int], ...]:
+    """Where Python looks for distributions, and their folders of metadata, each with the time of its last change in nanoseconds.
+
+    An installer writes into the latter one file after another, so that the time of the folder above tells too little.
+    """
+    found: list[tuple[str, int]] = []
+    for folder in sys.path:
+        try:
+            found.append((folder, Path(folder).stat().st_mtime_ns))
+            with os.scandir(folder or ".") as inside:
+                found.extend((one.path, one.stat().st_mtime_ns) for one in inside if one.name.endswith(_METADATA))
+        except OSError:  # not there, an archive, or gone meanwhile
+            continue
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=64)
+def _needed(modules: frozenset[str], installed: tuple[tuple[str, int], ...]) -> tuple[Distribution, ...]:
+    bringing = _bringing(installed)
+    if missing := sorted(name for name in modules if name not in bringing):
+        hint = "Install what serves the version here: the extra of its runtime, pip install 'lockgate[EXTRA]'."
+        raise MissingExtra(f"not installed here: {', '.join(missing)}", hint=hint)
+    return tuple(sorted(_closure((name, "") for module in modules for name in bringing[module])))
+
+
+@lru_cache(maxsize=1)
+def _bringing(_installed: tuple[tuple[str, int], ...]) -> Mapping[str, Sequence[str]]:
+    """Distributions by the modules that they bring."""
+    return packages_distributions()
 
 
 def _closure(roots: Iterable[tuple[str, str]]) -> Iterator[Distribution]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 
-_SIGNING = ("LOCKGATE_SIGNING_KEY", "VAULT_TOKEN")
-_SECRET = ("LOCKGATE_DATABASE", *_SIGNING)
+from lockgate.boundary.quiet import quieted
+from lockgate.boundary.withheld import SIGNING, STATE
+
+_SECRET = (STATE, *SIGNING)
 
 
 def own_environment() -> dict[str, str]:
     """Ours, without what would let that code into the state, whose address may hold a password, or sign in our name."""
-    return {name: value for name, value in os.environ.items() if name not in _SECRET}
+    return quieted({name: value for name, value in os.environ.items() if name not in _SECRET})
 
 
 def keyless_environment() -> dict[str, str]:
     """Ours, for processes of ours that sign nothing."""
-    return {name: value for name, value in os.environ.items() if name not in _SIGNING}
+    return quieted({name: value for name, value in os.environ.items() if name not in SIGNING})
 
 
 # What a model that is asked needs to run, and no more: whatever else stands in our environment may be a secret.
@@ -28,4 +30,4 @@ _INSTALLING = "PIP_"  # where libraries come from; the address may hold a passwo
 def asked_environment(*, installing: bool) -> dict[str, str]:
     """For the process that asks a package. installing: it builds an environment of the package's own first."""
     kinds = (*_PASSED_KINDS, _INSTALLING) if installing else _PASSED_KINDS
-    return {name: value for name, value in os.environ.items() if name in (*_PASSED, _TRUST) or name.startswith(kinds)}
+    return quieted({name: value for name, value in os.environ.items() if name in (*_PASSED, _TRUST) or name.startswith(kinds)})

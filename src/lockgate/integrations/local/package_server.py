@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,7 +28,6 @@ from lockgate.integrations.local.environment import own_environment
 from lockgate.integrations.local.family import memory_of
 from lockgate.kernel.errors import Invalid
 
-_MODEL = "package"
 _NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody is to hear of it
 _LOOK = 0.005  # seconds between two looks whether it answers
 _WARM = 50  # requests that are not counted
@@ -49,7 +49,7 @@ class LocalPackageServer:
     def cost(self, manifest: Manifest, files: Mapping[str, bytes], columns: Mapping[str, Sequence[Any]], requests: int) -> Cost:
         bodies = _bodies(columns)
         with TemporaryDirectory(prefix="lockgate-cost-") as name, _served(Path(name), manifest, files, self._trusted()) as server:
-            with closing(_Caller(server, self._patience)) as caller:
+            with closing(_Caller(server, manifest.model, self._patience)) as caller:
                 cold = caller.first(bodies[0])
                 for _ in caller.asked(bodies, min(_WARM, requests)):
                     pass
@@ -82,8 +82,9 @@ class _Server:
 class _Caller:
     """One connection that is kept, as a service that asks often has it."""
 
-    def __init__(self, server: _Server, patience: float) -> None:
+    def __init__(self, server: _Server, model: str, patience: float) -> None:
         self._server = server
+        self._path = f"/v2/models/{quote(model, safe='')}/infer"
         self._patience = patience
         self._connection: http.client.HTTPConnection | None = None
 
@@ -129,7 +130,7 @@ class _Caller:
         if connection is None:
             return 0
         try:
-            connection.request("POST", f"/v2/models/{_MODEL}/infer", body, {"content-type": "application/json"})
+            connection.request("POST", self._path, body, {"content-type": "application/json"})
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException):
@@ -152,7 +153,7 @@ def _served(folder: Path, manifest: Manifest, files: Mapping[str, bytes], truste
     for content in files.values():
         store.put(content)
     arm = Arm(1, store.put(encode(manifest)), Role.CHAMPION, 1.0)
-    _lay_down(folder, RouteTable(Revision(1, 1), (Route(_MODEL, (arm,)),)))
+    _lay_down(folder, RouteTable(Revision(1, 1), (Route(manifest.model, (arm,)),)))
     lay_down(folder / "plane", trusted)
     words = [sys.executable, "-P", "-m", "lockgate.serving", "--port", "0", "--control", _NOWHERE, "--watch-stdin"]
     words += ["--home", str(folder / "plane"), "--artifacts", str(folder / "artifacts"), "--secrets", str(folder / "secrets")]

@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from lockgate.boundary.images import REF_NAME
 from lockgate.integrations.oci.blobs import finish
-from lockgate.integrations.oci.media import REF_NAME, Descriptor, Index, decode
+from lockgate.integrations.oci.media import Descriptor, Index, decode
 from lockgate.integrations.oci.reading import INDEX, LAYOUT, SAVED, Files, document, opened, place
 from lockgate.kernel.digest import PREFIX
 from lockgate.kernel.errors import Corrupt, Invalid, Unavailable

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.boundary.images import LAYER
 from lockgate.integrations.oci.bases import Base, assembled, chosen
 from lockgate.integrations.oci.blobs import Blobs
-from lockgate.integrations.oci.media import CONFIG, INDICES, LAYER, Descriptor, Index, Manifest, decode
+from lockgate.integrations.oci.media import CONFIG, INDICES, Descriptor, Index, Manifest, decode
 from lockgate.integrations.oci.reading import HINT, INDEX, LAYOUT, SAVED, Files, blob, chunks, document, has, opened, place
 from lockgate.kernel.errors import Corrupt, Invalid
 

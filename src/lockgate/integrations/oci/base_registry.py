@@ -16,7 +16,10 @@ from lockgate.kernel.errors import Corrupt, NotFound, Unavailable
 _OK, _NOT_FOUND = 200, 404
 _ATTEMPTS = 3
 _ACCEPT = {"accept": ", ".join((*INDICES, *MANIFESTS))}
-_ELSEWHERE = "Or give --base a tar file or a folder with an OCI image; by a digest (NAME@sha256:…) a base is fetched only once."
+_ELSEWHERE = (
+    "Where no registry can be reached, give --base a tar file or a folder with an OCI image; "
+    "by a digest (NAME@sha256:…) a base is fetched only once."
+)
 
 
 def take(reference: Reference, blobs: Blobs, wire: Wire | None = None) -> Base:

@@ -20,16 +20,19 @@ import msgspec
 
 from lockgate.boundary import bundles, statements
 from lockgate.boundary.checking import NOT_SIGNED, Checked, CheckedPackage, Members, Steps, check_bundle, meant
+from lockgate.boundary.envelopes import IN_TOTO
 from lockgate.boundary.trust import Trust, TrustedKey
 from lockgate.integrations.oci.archive import image_in
 from lockgate.integrations.oci.blobs import CHUNK
 from lockgate.integrations.oci.contained import MODEL
-from lockgate.integrations.oci.media import Descriptor, Index, Manifest, decode
-from lockgate.integrations.oci.reading import SAVED, Files, blob, chunks, document, opened, place
-from lockgate.kernel.digest import PREFIX, short
+from lockgate.integrations.oci.media import MANIFEST, NOTHING, Descriptor, Index, Manifest, decode
+from lockgate.integrations.oci.plain import plain
+from lockgate.integrations.oci.reading import INDEX, SAVED, Files, blob, chunks, document, opened, place
+from lockgate.kernel.digest import PREFIX, digest_bytes, short
 from lockgate.kernel.errors import Corrupt, Invalid, LockgateError, Refused
 
 IMAGE = "image"
+_NAMING = ".name"  # as containerd's annotation of a name ends, and that of the image format
 _WHITEOUT = ".wh."
 _MOST_KEPT = 64 << 20  # bytes of a member that is read whole
 _KEPT = (bundles.RELEASE, bundles.MANIFEST, bundles.PROVENANCE, bundles.SBOM, bundles.SIGNATURE)
@@ -52,7 +55,7 @@ def _checked(steps: Steps, path: Path, files: Files, trust: Trust) -> Checked:
     image = decode(blob(files, found.digest), Manifest, "the image's manifest")
     steps.look("blobs", lambda: _blobs(files, found, image))
     steps.look(SAVED, lambda: _saved(files, image))
-    papers = _papers(files, found, index)
+    papers = steps.look(INDEX, lambda: _papers(files, found, index)) or []
     models = steps.look("models", lambda: _models(files, image)) or {}
     packages, signers = [], []
     for name, members in sorted(models.items()):
@@ -78,7 +81,7 @@ def _blobs(files: Files, found: Descriptor, image: Manifest) -> tuple[bool, str]
 def _saved(files: Files, image: Manifest) -> tuple[bool, str]:
     """By it `docker load` finds the image: it must be this one."""
     try:
-        told = msgspec.json.decode(document(files, SAVED), type=list[_Saved])
+        told = msgspec.json.decode(plain(document(files, SAVED), SAVED), type=list[_Saved])
     except msgspec.DecodeError as error:
         raise Corrupt(f"it cannot be read: {error}") from error
     wanted = place(image.config.digest), tuple(place(one.digest) for one in image.layers)
@@ -92,15 +95,28 @@ class _Saved(msgspec.Struct, frozen=True):
     layers: tuple[str, ...] = msgspec.field(name="Layers")
 
 
-def _papers(files: Files, found: Descriptor, index: Index) -> list[bytes]:
-    """The envelopes that lie beside the image, whose subject it is. Nothing is believed of them yet."""
+def _papers(files: Files, found: Descriptor, index: Index) -> tuple[list[bytes], str]:
+    """The envelopes that lie beside the image, whose subject it is; nothing is believed of them yet. Nobody signs the index, so
+    there may be nothing in it that another program would take for an image, or find by a name.
+    """
+    plain(document(files, INDEX), INDEX)
     envelopes = []
     for one in index.manifests:
-        if one.digest != found.digest:
-            beside = decode(blob(files, one.digest), Manifest, "a paper's manifest")
-            if beside.subject is not None and beside.subject.digest == found.digest:
-                envelopes += [blob(files, layer.digest) for layer in beside.layers]
-    return envelopes
+        if one is not found:
+            beside = _paper(files, one)
+            if beside is None or beside.subject is None or beside.subject.digest != found.digest:
+                raise Corrupt(f"beside the image lies {short(one.digest)}, which is no paper about it")
+            envelopes += [blob(files, layer.digest) for layer in beside.layers]
+    return envelopes, f"one image, and {len(envelopes)} papers about it"
+
+
+def _paper(files: Files, one: Descriptor) -> Manifest | None:
+    """Its manifest; None where something else could be seen in it."""
+    if one.media_type != MANIFEST or one.platform is not None or any(name.endswith(_NAMING) for name in one.annotations):
+        return None
+    found = decode(plain(blob(files, one.digest), "a paper's manifest"), Manifest, "a paper's manifest")
+    empty = found.config.digest == digest_bytes(NOTHING)  # what has no config cannot be run
+    return found if empty and found.media_type == MANIFEST and found.artifact_type == IN_TOTO else None
 
 
 def _signed(papers: Iterable[bytes], digest: str, package: CheckedPackage, trust: Trust) -> tuple[TrustedKey, str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lockgate.boundary import bundles, libraries, trust
+from lockgate.boundary import bundles, images, libraries, trust
 from lockgate.boundary.releases import check_provenance
+from lockgate.boundary.trusted_types import NONE, TrustedTypes
 from lockgate.domain.forms import Contents
 from lockgate.integrations.oci import installed, needed
+from lockgate.integrations.oci.bytecode import with_bytecode
 from lockgate.integrations.oci.installed import Installed
 from lockgate.integrations.oci.layers import Member, Members
 from lockgate.integrations.oci.needed import Needs
@@ -18,11 +21,14 @@ from lockgate.kernel.errors import Invalid, Refused
 from lockgate.kernel.release import PACKAGE
 from lockgate.ports.signer import Signer
 
+Trusted = Callable[[], TrustedTypes]
+"""What the platform's policy trusts when an image is built: who builds decides."""
+
 LIB = "opt/lockgate/lib"
 APART = "opt/lockgate/apart"  # libraries of packages that name their own, each list in a folder
 APP = "opt/lockgate/app"
-MODEL = "model"
-TRUSTED = f"etc/lockgate/{trust.FILE}"
+MODEL = images.FOLDER
+TRUSTED = images.TRUSTED + trust.FILE
 _FLOORS = ("boundary", "embedded", "kernel", "runtimes", "serving")  # what the data plane imports of lockgate
 _TOP = ("__init__.py", "py.typed")
 
@@ -36,11 +42,14 @@ class Part(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """own: distributions for the server and its runtimes. apart: those of packages that name their own, by the folder's name."""
+    """own: distributions for the server and its runtimes. apart: those of packages that name their own, by the folder's name.
+    types: that packages may be made of beside Lockgate's own list, if one of them is made of such.
+    """
 
     own: list[Installed]
     apart: dict[str, list[Installed]]
     models: Members
+    types: tuple[str, ...]
 
     @property
     def installed(self) -> list[Installed]:
@@ -48,23 +57,36 @@ class Plan(NamedTuple):
         return [*self.own, *(one for found in self.apart.values() for one in found)]
 
 
-def planned(contents: Sequence[Contents], needs: Needs, signer: Signer, cache: Path) -> Plan:
+def none_trusted() -> TrustedTypes:
+    """No type beside Lockgate's own list."""
+    return NONE
+
+
+def planned(contents: Sequence[Contents], needs: Needs, signer: Signer, cache: Path, trusted: Trusted) -> Plan:
     """
     Raises:
         Invalid: they do not go into one image. Refused: a package is not signed by who builds the image. Others: see `needed`.
     """  # noqa: D212 - there is nothing else to say
     _check(contents)
     apart = {libraries.name_of(one): needed.installed_apart(one, cache) for one in needed.own_requirements(contents)}
-    return Plan(needed.of_all(contents, needs), apart, _models(contents, signer))
+    types = trusted().types if needed.names_types(contents) else ()
+    return Plan(needed.of_all(contents, needs), apart, _models(contents, signer), types)
 
 
 def parts(plan: Plan) -> list[Part]:
     """From what changes least to what changes most: what lies below is stored and transferred once."""
-    found = [Part("libraries", lambda: installed.members(plan.own, LIB), digest_json([LIB, installed.key_of(plan.own)]))]
+    found = [_compiled("libraries", lambda: installed.members(plan.own, LIB), [LIB, installed.key_of(plan.own)])]
     if plan.apart:
         keys = {name: installed.key_of(some) for name, some in plan.apart.items()}
-        found.append(Part("libraries of models", lambda: _apart(plan.apart), digest_json([APART, keys])))
-    return [*found, Part("lockgate", program), Part("models", lambda: plan.models)]
+        found.append(_compiled("libraries of models", lambda: _apart(plan.apart), [APART, keys]))
+    sources = program()
+    digests = {name: digest_file(one.content) for name, one in sources.items() if isinstance(one.content, Path)}
+    return [*found, _compiled("lockgate", lambda: sources, [APP, digests]), Part(images.MODELS, lambda: plan.models)]
+
+
+def _compiled(title: str, members: Callable[[], Members], key: list[object]) -> Part:
+    """With bytecode, which is another for another Python."""
+    return Part(title, lambda: with_bytecode(members()), digest_json([key, sys.version]))
 
 
 def _apart(named: Mapping[str, list[Installed]]) -> Members:

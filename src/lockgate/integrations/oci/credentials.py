@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from lockgate.boundary.withheld import for_others
 from lockgate.kernel.errors import Invalid, Unavailable
 
 _HUB, _HUB_KEY = "docker.io", "https://index.docker.io/v1/"
@@ -101,7 +102,7 @@ def _helped(name: str, key: str, environment: Mapping[str, str]) -> Credentials 
     program = f"docker-credential-{name}"
     try:
         done = subprocess.run(
-            [program, "get"], input=key.encode(), capture_output=True, timeout=_PATIENCE, env=dict(environment), check=False
+            [program, "get"], input=key.encode(), capture_output=True, timeout=_PATIENCE, env=for_others(environment), check=False
         )
         if done.returncode:
             if _NOT_THERE in done.stdout:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 from lockgate.domain.forms import Contents
-from lockgate.integrations.oci import bases
-from lockgate.integrations.oci.contained import parts, planned
+from lockgate.integrations.oci import bases, native
+from lockgate.integrations.oci.blobs import Blobs
+from lockgate.integrations.oci.contained import Plan, Trusted, none_trusted, parts, planned
 from lockgate.integrations.oci.documents import PORT, USER, entrypoint, environment, health
 from lockgate.integrations.oci.layers import Member
 from lockgate.integrations.oci.needed import Needs
@@ -24,18 +25,25 @@ _SECOND = 10**9
 
 
 def export(
-    contents: Sequence[Contents], folder: Path, *, signer: Signer, cache: Path, needs: Needs, base: str | None = None
+    contents: Sequence[Contents],
+    folder: Path,
+    *,
+    signer: Signer,
+    cache: Path,
+    needs: Needs,
+    base: str | None = None,
+    trusted: Trusted = none_trusted,
 ) -> Path:
     """Everything that the image is made of, in a new folder. Returns its Dockerfile, whose base may be given when it is built.
 
-    base: a name of an image that the engine knows or fetches. signer, cache, needs: as of ImageBuilder.
+    base: a name of an image that the engine knows or fetches. signer, cache, needs, trusted: as of ImageBuilder.
 
     Raises:
         Conflict: the folder is there already. Unavailable: it cannot be written. Others: as contained.planned.
     """
     if folder.exists():
         raise Conflict(f"{folder} is there already", hint="Name a new folder, or remove that one.")
-    plan = planned(contents, needs, signer, cache)
+    plan = planned(contents, needs, signer, cache, trusted)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -44,7 +52,7 @@ def export(
             for number, part in enumerate(parts(plan), 1):
                 for name, member in part.members().items():
                     _put(draft / str(number) / name, member)
-            (draft / NAME).write_text(_text(base or usual_base(), contents, len(parts(plan))))
+            (draft / NAME).write_text(_text(base or usual_base(), contents, plan, native.asked_of_base(plan, Blobs(cache))))
             draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -63,22 +71,24 @@ def _put(path: Path, member: Member) -> None:
     os.utime(path, (0, 0))
 
 
-def _text(base: str, contents: Sequence[Contents], layers: int) -> str:
+def _text(base: str, contents: Sequence[Contents], plan: Plan, asked: Mapping[str, str]) -> str:
     """Without RUN: nothing is downloaded or executed while it is built."""
     python = f"python{bases.version()}"
     probe = health(python)
     times = {"interval": probe["Interval"], "timeout": probe["Timeout"], "start-period": probe["StartPeriod"]}
     options = " ".join(f"--{name}={value // _SECOND}s" for name, value in times.items())
+    libraries = [f"# It must have {name}, which {who} needs." for name, who in sorted(asked.items())]
     lines = [
         f"# {', '.join(str(one.release) for one in contents)}. Another base needs the same Python, by this name on its PATH.",
+        *libraries,
         f"ARG BASE={base}",
         "FROM ${BASE}",
-        *(f"COPY {number}/ /" for number in range(1, layers + 1)),
+        *(f"COPY {number}/ /" for number in range(1, len(parts(plan)) + 1)),
         *(f"ENV {name}={json.dumps(value)}" for name, value in sorted(environment().items())),
         f"USER {USER}",
         "WORKDIR /",
         f"EXPOSE {PORT}",
         f"HEALTHCHECK {options} --retries={probe['Retries']} CMD {json.dumps(probe['Test'][1:])}",
-        f"ENTRYPOINT {json.dumps(entrypoint(python, contents))}",
+        f"ENTRYPOINT {json.dumps(entrypoint(python, contents, plan.types))}",
     ]
     return "\n".join(lines) + "\n"

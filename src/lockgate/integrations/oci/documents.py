@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from lockgate.boundary import bundles, libraries, statements
 from lockgate.boundary.envelopes import IN_TOTO
+from lockgate.boundary.images import REF_NAME, TITLE
+from lockgate.boundary.quiet import QUIET
 from lockgate.domain.forms import Contents
 from lockgate.integrations.oci.bases import Base, settings
 from lockgate.integrations.oci.contained import APART, APP, LIB, MODEL, TRUSTED
@@ -20,7 +22,6 @@ from lockgate.integrations.oci.media import (
     INDEX,
     MANIFEST,
     NOTHING,
-    REF_NAME,
     Descriptor,
     Index,
     Manifest,
@@ -33,14 +34,14 @@ from lockgate.ports.signer import Signer
 
 PORT = 8080
 USER = "65532:65532"  # nobody in particular, as others' images without root have it
-TITLE = "dev.lockgate.layer"  # an annotation: what a layer of ours is
 _EPOCH = "1970-01-01T00:00:00Z"
 _ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 _PREDICATE = "in-toto.io/predicate-type"
 _SECOND = 10**9  # Docker counts nanoseconds
-_READY = (
-    f"import http.client as h;c=h.HTTPConnection('127.0.0.1',{PORT},timeout=3);c.request('GET','/v2/health/ready');"
-    "raise SystemExit(c.getresponse().status!=200)"
+_READY = (  # with as few imports as can be: it is run again and again, beside a start that needs the processor
+    f"import socket;c=socket.create_connection(('127.0.0.1',{PORT}),3);"
+    r"c.sendall(b'GET /v2/health/ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');"
+    "raise SystemExit(b' 200 ' not in c.recv(64))"
 )
 
 
@@ -59,10 +60,12 @@ def name_of(contents: Sequence[Contents]) -> tuple[str, str]:
     return "-and-".join(one.model for one in releases), "-".join(str(one.version) for one in releases)
 
 
-def image_of(base: Base, layers: Sequence[Descriptor], python: str, contents: Sequence[Contents], signer: Signer) -> Image:
-    """layers: ours, not compressed, so that each one's digest is its content's too."""
+def image_of(
+    base: Base, layers: Sequence[Descriptor], words: Sequence[str], contents: Sequence[Contents], signer: Signer
+) -> Image:
+    """layers: ours, not compressed, so that each one's digest is its content's too. words: as of `entrypoint`."""
     labels = _labels(base, contents)
-    config = canonical_json(_config(base, layers, python, contents, labels))
+    config = canonical_json(_config(base, layers, words, labels))
     told = Manifest(describe(config, CONFIG), (*base.layers, *layers), 2, MANIFEST, annotations=labels)
     manifest = encode(told)
     found = describe(manifest, MANIFEST)
@@ -86,11 +89,12 @@ def saved_index(image: Image, contents: Sequence[Contents]) -> bytes:
     return canonical_json([{"Config": place(image.manifest.config.digest), "RepoTags": [tag], "Layers": layers}])
 
 
-def entrypoint(python: str, contents: Sequence[Contents]) -> list[str]:
-    """What whoever starts it says besides is added, and counts where it says the same again."""
+def entrypoint(python: str, contents: Sequence[Contents], types: Sequence[str]) -> list[str]:
+    """What whoever starts it says besides is added, and counts where it says the same again. types: that it trusts."""
     packages = [word for one in contents for word in ("--package", f"/{MODEL}/{one.release.model}")]
     listening = ["--host", "0.0.0.0", "--port", str(PORT), "--public", "--plain-http"]  # noqa: S104 - of its container
-    return [python, "-m", "lockgate.serving", *listening, "--trusted-keys", f"/{TRUSTED}", *packages]
+    trusting = ["--trusted-keys", f"/{TRUSTED}", *(word for one in types for word in ("--trusted-type", one))]
+    return [python, "-m", "lockgate.serving", *listening, *trusting, *packages]
 
 
 def environment() -> dict[str, str]:
@@ -102,19 +106,19 @@ def environment() -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
         libraries.VARIABLE: f"/{APART}",
-        "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime's own builds tell Microsoft how they are used
+        **QUIET,
     }
 
 
 def health(python: str) -> dict[str, Any]:
-    """As HEALTHCHECK has it, in nanoseconds."""
-    times = {"Interval": 5 * _SECOND, "Timeout": 5 * _SECOND, "StartPeriod": 60 * _SECOND}
+    """As HEALTHCHECK has it, in nanoseconds. Each second until it is ready or two minutes have passed, where an engine knows
+    that (Docker 25); then, and by engines before, each five.
+    """
+    times = {"Interval": 5 * _SECOND, "Timeout": 5 * _SECOND, "StartPeriod": 120 * _SECOND, "StartInterval": _SECOND}
     return {"Test": ["CMD", python, "-I", "-S", "-c", _READY], **times, "Retries": 3}
 
 
-def _config(
-    base: Base, layers: Sequence[Descriptor], python: str, contents: Sequence[Contents], labels: dict[str, str]
-) -> dict[str, Any]:
+def _config(base: Base, layers: Sequence[Descriptor], words: Sequence[str], labels: dict[str, str]) -> dict[str, Any]:
     told = settings(base)
     ours = environment()
     kept = [one for one in told.get("Env") or () if one.partition("=")[0] not in ours]
@@ -123,8 +127,8 @@ def _config(
         "WorkingDir": "/",
         "Env": [*kept, *(f"{name}={value}" for name, value in sorted(ours.items()))],
         "ExposedPorts": {f"{PORT}/tcp": {}},
-        "Entrypoint": entrypoint(python, contents),
-        "Healthcheck": health(python),
+        "Entrypoint": list(words),
+        "Healthcheck": health(words[0]),
         "Labels": labels,
         "StopSignal": "SIGTERM",
     }

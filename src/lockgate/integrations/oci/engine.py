@@ -12,6 +12,7 @@ from secrets import token_hex
 
 import msgspec
 
+from lockgate.boundary.withheld import for_others
 from lockgate.integrations.oci.archive import image_in
 from lockgate.integrations.oci.documents import PORT, USER
 from lockgate.integrations.oci.media import Manifest, decode
@@ -60,9 +61,9 @@ def find(environment: Mapping[str, str]) -> Engine | None:
     program = shutil.which(_PROGRAM, path=environment.get("PATH"))
     if program is None:
         return None
-    asked = Engine(program, "", environment)
+    asked = Engine(program, "", for_others(environment))
     try:
-        return Engine(program, asked.do("version", "--format", "{{.Server.Version}}", patience=_QUICK), environment)
+        return Engine(program, asked.do("version", "--format", "{{.Server.Version}}", patience=_QUICK), asked.environment)
     except Unavailable:
         return None
 

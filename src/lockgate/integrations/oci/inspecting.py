@@ -1,4 +1,7 @@
-"""What a base image has that the files put upon it need: which Python, where, and which C library. Nothing of it is unpacked."""
+"""What a base image has that the files put upon it need: which Python, where, which C library, and which other libraries.
+
+Nothing of it is unpacked.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +22,26 @@ from lockgate.integrations.oci.media import Descriptor, encode
 from lockgate.kernel.digest import PREFIX, digest_json
 from lockgate.kernel.errors import Corrupt, Invalid
 
-_FORM = 1  # of what is noted
+_FORM = 2  # of what is noted
 _PYTHON = re.compile(r"(?:usr/local/|usr/|opt/[\w.-]+/)?bin/python(3\.\d{1,2})")
 _GLIBC = re.compile(rb"GNU C Library [^\n]{0,200}version 2\.(\d{1,3})")
 _LIBC = re.compile(r"(?:.*/)?(?:libc\.so\.6|libc-2\.\d+\.so)")
 _MUSL = re.compile(r"(?:.*/)?ld-musl-[\w]+\.so\.1")
+_LIBRARY = re.compile(r"(?:.*/)?lib(?:32|64)?/(?:[^/]+/)?([^/]+\.so(?:\.[\w.]+)?)")  # where `ldconfig` looks, or is told to
 _LARGEST_LIBC = 32 << 20
 _MOST_MEMBERS = 500_000
 _MOST_BYTES = 40 << 30  # of all that a layer unpacks to
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """pythons: path of the interpreter by version, as `3.11` → `/usr/local/bin/python3.11`. glibc: minor version of glibc 2."""
+    """pythons: path of the interpreter by version, as `3.11` → `/usr/local/bin/python3.11`. glibc: minor version of glibc 2.
+    libraries: names of shared libraries, as `libgomp.so.1`.
+    """
 
     pythons: dict[str, str] = {}
     glibc: int | None = None
     musl: bool = False
+    libraries: frozenset[str] = frozenset()
 
 
 def inspect(layers: Sequence[Descriptor], diff_ids: Sequence[str], blobs: Blobs) -> Facts:
@@ -59,7 +66,7 @@ def inspect(layers: Sequence[Descriptor], diff_ids: Sequence[str], blobs: Blobs)
 
 def _joined(below: Facts, above: Facts) -> Facts:
     glibc = above.glibc if above.glibc is not None else below.glibc
-    return Facts({**below.pythons, **above.pythons}, glibc, below.musl or above.musl)
+    return Facts({**below.pythons, **above.pythons}, glibc, below.musl or above.musl, below.libraries | above.libraries)
 
 
 def _look(layer: Descriptor, diff_id: str, blobs: Blobs) -> Facts:
@@ -80,9 +87,11 @@ def _look(layer: Descriptor, diff_id: str, blobs: Blobs) -> Facts:
 
 def _facts(archive: tarfile.TarFile) -> Facts:
     pythons: dict[str, str] = {}
-    glibc, musl = None, False
+    glibc, musl, libraries = None, False, set()
     for member in _checked(archive):
         name = member.name.removeprefix("./")
+        if (library := _LIBRARY.fullmatch(name)) and not member.isdir():
+            libraries.add(library[1])
         if match := _PYTHON.fullmatch(name):
             pythons[match[1]] = f"/{name}"
         elif _MUSL.fullmatch(name):
@@ -91,7 +100,7 @@ def _facts(archive: tarfile.TarFile) -> Facts:
             source = archive.extractfile(member)
             found = _GLIBC.search(source.read()) if source is not None else None
             glibc = int(found[1]) if found else glibc
-    return Facts(pythons, glibc, musl)
+    return Facts(pythons, glibc, musl, frozenset(libraries))
 
 
 def _checked(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

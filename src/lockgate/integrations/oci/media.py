@@ -10,20 +10,19 @@ from typing import TypeVar
 
 import msgspec
 
+from lockgate.boundary.images import LAYER
 from lockgate.kernel.digest import digest_bytes, digits
 from lockgate.kernel.errors import Corrupt, Invalid
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
 EMPTY = "application/vnd.oci.empty.v1+json"  # the config of what is no image: see NOTHING
 NOTHING = b"{}"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 MANIFESTS = (MANIFEST, DOCKER_MANIFEST)
 INDICES = (INDEX, DOCKER_INDEX)
-REF_NAME = "org.opencontainers.image.ref.name"
 _LAYERS = {  # the same bytes under their OCI name
     LAYER: LAYER,
     f"{LAYER}+gzip": f"{LAYER}+gzip",

@@ -6,6 +6,7 @@ of its own: what `pip install --target` puts there, once, when the image is buil
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ import msgspec
 
 from lockgate.boundary.libraries import check_pinned, name_of
 from lockgate.boundary.manifest import Manifest, decode
+from lockgate.boundary.withheld import for_others
 from lockgate.domain.distributions import Distribution
 from lockgate.domain.forms import Contents
 from lockgate.integrations.oci.installed import Installed, find, found_in
@@ -28,6 +30,7 @@ Needs = Callable[[Manifest], Sequence[Distribution]]
 """What must be installed here to serve a package that has no requirements of its own."""
 
 _NODES, _MANIFEST = "nodes/", "/manifest.json"
+_NAMING = "sklearn"  # the runtime of skops files
 _LONGEST = 1200.0  # seconds
 _SHOWN = 500
 
@@ -41,6 +44,11 @@ def of_all(contents: Sequence[Contents], needs: Needs) -> list[Installed]:
     manifests = [manifest for one in contents for manifest in _manifests(one)]
     wanted = {distribution for manifest in manifests for distribution in needs(_by_the_server(manifest))}
     return [find(one.name, one.version) for one in sorted(wanted)]
+
+
+def names_types(contents: Sequence[Contents]) -> bool:
+    """Whether a package among them is made of named types, of which whoever loads it must know which may be trusted."""
+    return any(manifest.runtime == _NAMING for one in contents for manifest in _manifests(one))
 
 
 def own_requirements(contents: Sequence[Contents]) -> list[tuple[str, ...]]:
@@ -70,7 +78,9 @@ def _install(asked: Sequence[str], folder: Path) -> None:
     quietly = ("--quiet", "--no-input", "--disable-pip-version-check", "--no-compile")
     argv = [sys.executable, "-m", "pip", "install", *quietly, "--target", str(draft), *asked]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=_LONGEST, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, errors="replace", env=for_others(os.environ), timeout=_LONGEST, check=False
+        )
         if done.returncode:
             raise Unavailable(f"the libraries of the package cannot be installed: {_last_line(done.stderr)}")
         if not folder.exists():  # another process may have been first

@@ -101,7 +101,12 @@ class _Folder:
 class _Tar:
     def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
-        self._members = {one.name.removeprefix("./"): one for one in _checked(archive)}
+        self._members: dict[str, tarfile.TarInfo] = {}
+        for one in _checked(archive):
+            name = str(PurePosixPath(one.name))  # as other programs find it
+            if one.isfile() and name in self._members:
+                raise Corrupt(f"{name!r:.200} stands twice in the image's file", hint=HINT)
+            self._members[name] = one
 
     def open(self, name: str) -> IO[bytes] | None:
         member = self._members.get(name)

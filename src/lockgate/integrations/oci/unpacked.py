@@ -18,8 +18,9 @@ from typing import IO
 
 import msgspec
 
+from lockgate.boundary.images import TITLE
+from lockgate.boundary.quiet import QUIET
 from lockgate.integrations.oci.archive import image_in
-from lockgate.integrations.oci.documents import TITLE
 from lockgate.integrations.oci.media import Descriptor, Manifest, decode
 from lockgate.integrations.oci.questions import TRUST_CODE, Question, Reply, last, put
 from lockgate.integrations.oci.reading import Files, blob, opened, place
@@ -27,6 +28,7 @@ from lockgate.kernel.digest import PREFIX
 from lockgate.kernel.errors import Corrupt, Invalid
 
 _PATIENCE = 15.0  # seconds to end
+_OURS = ("PYTHON", "LOCKGATE_", *QUIET)  # beginnings of the names that an image sets
 _KEPT = ("LANG", "PATH", "TZ", TRUST_CODE)
 
 
@@ -99,7 +101,7 @@ def _environment(runs: _Runs, folder: Path) -> dict[str, str]:
     told = dict(one.split("=", 1) for one in runs.env)
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     image = folder / "image"
-    ours = {name: _moved(value, image) for name, value in told.items() if name.startswith(("PYTHON", "LOCKGATE_"))}
+    ours = {name: _moved(value, image) for name, value in told.items() if name.startswith(_OURS)}
     temporary = folder / "tmp"
     temporary.mkdir()
     return {**kept, **ours, "TMPDIR": str(temporary), "HOME": str(temporary)}

@@ -33,6 +33,7 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _UNAUTHORISED, _FORBIDDEN = 401, 403
 _READING = ("GET", "HEAD")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_TOKEN = re.compile(r"[ -~]*", re.ASCII)  # what a header can hold, and nothing that ends it
 _LONGEST = 4 << 20  # bytes of an answer that is read whole
 _SHOWN = 300
 
@@ -91,7 +92,7 @@ class Wire:
         self, method: str, path: str, body: Body = None, headers: Mapping[str, str] | None = None, size: int | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """The same, still to be read."""
-        url = urljoin(self.base, path)
+        url = _joined(self.base, path, self._reference)
         sent = dict(headers or {})
         if size is not None:
             sent["content-length"] = str(size)
@@ -122,7 +123,7 @@ class Wire:
         """Through a challenge, and through redirects of what is only read. Other hosts are never told who we are."""
         challenged = False
         for _ in range(_MOST_REDIRECTS + 2):
-            here = urlsplit(url).netloc == urlsplit(self.base).netloc
+            here = urlsplit(url)[:2] == urlsplit(self.base)[:2]  # scheme, and host with its port
             shown = {"authorization": self._authorization} if here and self._authorization else {}
             exchange = _exchanged(method, url, body, {**headers, **shown})
             answer = exchange.answer
@@ -132,7 +133,7 @@ class Wire:
                 self._authorization = self._answer_to(answer.getheader("www-authenticate") or "")
             elif answer.status in _REDIRECTS and method in _READING:
                 exchange.close()
-                url = _checked(urljoin(url, answer.getheader("location") or ""), self._reference.host)
+                url = _joined(url, answer.getheader("location") or "", self._reference)
             elif answer.status in (_UNAUTHORISED, _FORBIDDEN):
                 exchange.close()
                 raise self._refused(answer.status, method)
@@ -161,7 +162,7 @@ class Wire:
 
     def _token(self, asked: Mapping[str, str]) -> str:
         """By the form of OAuth 2 for an identity token, else by GET, with the password if there is one."""
-        url = _checked(asked["realm"], self._reference.host)
+        url = _joined(self.base, asked["realm"], self._reference)
         fields = {"service": asked.get("service", ""), "scope": self._scope}
         if self._known is not None and self._known.token:
             form = fields | {"grant_type": "refresh_token", "refresh_token": self._known.token, "client_id": "lockgate"}
@@ -179,7 +180,10 @@ class Wire:
             found = msgspec.json.decode(content, type=_Token)
         except (msgspec.DecodeError, UnicodeDecodeError):  # its message could repeat the token
             raise Unavailable(f"{self._reference.host} gives no token ({status})") from None
-        return found.token or found.access_token
+        token = found.token or found.access_token
+        if not _TOKEN.fullmatch(token):
+            raise Unavailable(f"{self._reference.host} gives a token with which nobody can be asked ({status})")
+        return token
 
     def _unreachable(self, reason: str) -> Unavailable:
         return Unavailable(
@@ -214,8 +218,29 @@ def _basic(credentials: Credentials) -> str:
     return "Basic " + b64encode(f"{credentials.user}:{credentials.password}".encode()).decode()
 
 
-def _checked(url: str, host: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-        return url
-    raise Invalid(f"{host} leads to {parts.scheme}://{parts.netloc:.100}, https expected", hint="Ask whoever runs the registry.")
+def _joined(base: str, given: str, reference: Reference) -> str:
+    """An address that the registry gave, or a path below it. In the clear only between programs of this machine; and no registry
+    of another machine leads us to what listens here.
+
+    Raises:
+        Invalid: it leads elsewhere, or is no address.
+    """
+    try:
+        url = urljoin(base, given)
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError:  # of any part of it
+        raise _misled(reference, repr(given), "an address") from None
+    where = f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+    if not url.isascii() or not host or parts.username is not None:
+        raise _misled(reference, repr(given), "an address")
+    if reference.secure and is_loopback(host):
+        raise _misled(reference, where, "another machine than this")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise _misled(reference, where, "https")
+    return url
+
+
+def _misled(reference: Reference, found: str, expected: str) -> Invalid:
+    return Invalid(f"{reference.host} leads to {found:.100}, {expected} expected", hint="Ask whoever runs the registry.")

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from lockgate.boundary.manifest import Manifest
+from lockgate.embedded.onnx_library import onnxruntime
 from lockgate.kernel.errors import Invalid
 from lockgate.stages.build.packaging.tensors import tensors
 
 _SUFFIX = ".onnx"
 _ERRORS_ONLY = 3
+failures = onnxruntime.capi.onnxruntime_pybind11_state
 # The library's own errors have no common type but Exception.
 _FAILURES = (
     failures.Fail,

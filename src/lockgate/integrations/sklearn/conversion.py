@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 from numpy.typing import NDArray
 from skl2onnx import convert_sklearn
@@ -17,6 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from lockgate.boundary.manifest import Signature, Tensor
+from lockgate.embedded.onnx_library import onnxruntime
 from lockgate.integrations.sklearn.estimator import Estimator
 from lockgate.integrations.sklearn.features import BYTES, FP32, INT64, Columns, columns
 from lockgate.kernel.errors import Invalid

@@ -6,6 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from lockgate.boundary import bundles
 from lockgate.boundary.archives import Content, write
 from lockgate.boundary.wheels import RECORD, Member, record
@@ -77,9 +80,19 @@ def _members(one: Contents, names: Names) -> dict[str, Content]:
         **{f"{package}/{sources.MODEL}/{name}": content for name, content in bundle.items()},
         f"{package}/__init__.py": sources.init(names, release, manifest).encode(),
         f"{package}/py.typed": b"",
-        f"{names.dist_info}/METADATA": metadata.metadata(names, release, requirements(parts), described),
+        f"{names.dist_info}/METADATA": metadata.metadata(names, release, _required(parts, names), described),
         f"{names.dist_info}/WHEEL": metadata.wheel(),
     }
+
+
+def _required(parts: Sequence[Part], names: Names) -> list[str]:
+    """Raises Invalid if one is what the wheel is called itself: installed, it would take that one's place."""
+    found = requirements(parts)
+    if canonicalize_name(names.distribution) in {canonicalize_name(Requirement(one).name) for one in found}:
+        raise Invalid(
+            f"the model's wheel would be called {names.distribution}, as a library it requires", hint="Rename the model."
+        )
+    return found
 
 
 def _entries(parts: Sequence[Part]) -> list[str]:

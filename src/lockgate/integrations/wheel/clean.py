@@ -24,6 +24,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from lockgate.boundary.archives import reading
+from lockgate.boundary.quiet import quieted
 from lockgate.boundary.wheels import DIST_INFO
 from lockgate.domain.forms import Asked
 from lockgate.integrations.wheel.metadata import required
@@ -173,11 +174,8 @@ def _output(words: Sequence[str], folder: Path) -> bytes:
 
 def _environment(*, installing: bool) -> dict[str, str]:
     passed = (*_PASSED, *_INSTALLING) if installing else _PASSED
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in passed or name.startswith("LC_") or (installing and name.startswith("PIP_"))
-    }
+    kinds = ("LC_", "PIP_") if installing else ("LC_",)
+    return quieted({name: value for name, value in os.environ.items() if name in passed or name.startswith(kinds)})
 
 
 def _required(wheel: Path) -> list[str]:

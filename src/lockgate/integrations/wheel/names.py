@@ -12,7 +12,14 @@ from lockgate.boundary.wheels import DIST_INFO
 
 _OTHERS = re.compile(r"[^a-z0-9]+")
 _TAG = "py3-none-any"
-_TAKEN = frozenset({"lockgate", "numpy", "onnxruntime", "msgspec"})  # what a wheel imports itself
+# What a wheel may require, as it is imported and as it is installed: one of that name would take its place.
+_TAKEN = frozenset(
+    (
+        *("lockgate", "numpy", "onnxruntime", "onnxruntime_gpu", "onnx", "msgspec", "scipy", "pandas", "pyarrow", "packaging"),
+        *("pip", "setuptools", "wheel", "sklearn", "scikit_learn", "skops", "joblib", "threadpoolctl", "xgboost", "xgboost_cpu"),
+        *("lightgbm", "torch", "safetensors", "river", "mlflow", "mlflow_skinny", "cloudpickle", "yaml", "pyyaml"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Who may ask for what: keys with scopes, models and rates.
 
-On loopback the data plane is open as long as there is no file of keys. Once there is one, or on any other address, every path but
-health needs a key with the scope that goes with it; what is not named here needs one too. A server that was declared public
-answers requests for predictions without one, and nothing else.
+On loopback the data plane is open as long as no key was made that opens anything of it. Once there is one, or on any other
+address, every path but health needs a key with the scope that goes with it; what is not named here needs one too. A server that
+was declared public answers requests for predictions without one, and nothing else.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Access:
             self._file.refresh()
         except Invalid as error:
             log.warning("keys unusable", extra={"reason": error.message, "hint": error.hint, "kept": len(self._file.keys)})
-        self.closed = self._file.there or not self._loopback
+        self.closed = self._file.closes or not self._loopback
 
     def refusal(self, request: Scope) -> Answer | None:
         """Why this request is not answered; None if it may be. Ask only where it is `closed`."""

@@ -38,11 +38,12 @@ class PackageLoader:
 
         Raises:
             NotFound, Corrupt, Invalid: see runtimes.package.read. RuntimeFailure: it cannot be loaded, or its process cannot be
-            had. Refused: its golden rows come out otherwise than they should, or nobody trusted signed it.
+            had. Refused: its golden rows come out otherwise than they should, nobody trusted signed it, or it is another model's.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._vouching.check, digest)
         manifest = await loop.run_in_executor(self._thread, manifest_of, self._artifacts, digest)
+        self._vouching.check_model(digest, manifest.model)
         if not runtime_of(manifest).inline:
             return package_of(digest, manifest, Engine(remote=await self._hosts.open(digest)))
         verdict = await self._hosts.examine(digest)
@@ -88,6 +89,7 @@ class ShadowLoader:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._vouching.check, digest)
         manifest: Manifest = await loop.run_in_executor(self._thread, manifest_of, self._artifacts, digest)
+        self._vouching.check_model(digest, manifest.model)
         shadow = await self._hosts.open_shadow(digest, self._on_outcomes, self._seconds)
         return package_of(digest, manifest, Engine(shadow=shadow))
 

@@ -113,15 +113,27 @@ def make_plan(table: RouteTable, packages: Packages, before: Plan, new_tally: Ne
         one before it. new_tally: where answers are counted. orphaned: the control plane is lost, so nobody watches a canary: its
         share goes to the champion.
     """
-    making = _Making(packages, new_tally, orphaned)
-    routes = {route.model: _whole_plan(route, before.routes.get(route.model), making) for route in table.routes}
+    arms, shadows = _by_model(packages.arms), _by_model(packages.shadows)
+    own = {route.model: Packages(arms.get(route.model, {}), shadows.get(route.model, {})) for route in table.routes}
+    routes = {
+        route.model: _whole_plan(route, before.routes.get(route.model), _Making(own[route.model], new_tally, orphaned))
+        for route in table.routes
+    }
     return Plan(
         revision=table.revision,
         table=table,
         routes=routes,
         paths={f"/v2/models/{quote(model, safe='')}/infer": plan for model, plan in routes.items()},
-        ready=all(_answers(one, packages.arms) for route in table.routes for one in route.with_parts),
+        ready=all(_answers(one, own[route.model].arms) for route in table.routes for one in route.with_parts),
     )
+
+
+def _by_model(packages: Mapping[str, Package]) -> dict[str, dict[str, Package]]:
+    """A package is of the model that its manifest names, whatever a table says: it answers for no other."""
+    found: dict[str, dict[str, Package]] = {}
+    for digest, package in packages.items():
+        found.setdefault(package.manifest.model, {})[digest] = package
+    return found
 
 
 def versions_of(route: Route) -> list[int]:

@@ -60,6 +60,16 @@ class Vouching:
                 return
         raise refused
 
+    def check_model(self, digest: str, model: str) -> None:
+        """Let pass or raise. model: what the package's manifest calls it. What no table names may have been named before.
+
+        Raises:
+            Refused: only routes of other models name it: a signature says of which model a package is, and that holds.
+        """
+        routed = {release.model for release in self._releases.get(digest, [])}
+        if routed and model not in routed:
+            raise Refused(f"{short(digest)} is a package of {model!r:.120}, and the table routes {min(routed)!r:.120} to it")
+
     def look(self, loaded: Collection[str], now: float) -> None:
         """Say of what is loaded, and would not be loaded any more, that it is so. Called often; it looks once in a while."""
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:

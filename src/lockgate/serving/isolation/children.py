@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from shutil import rmtree
 
+from lockgate.boundary.quiet import quieted
 from lockgate.kernel.errors import Invalid, LockgateError
 from lockgate.serving.isolation.orders import LONGEST_LINE, Failed, Loaded, Order, Status, decode_status, encode_order
 
@@ -41,7 +42,7 @@ def environment(threads: int, more: Collection[str] = ()) -> dict[str, str]:
     limits = {f"{name}_NUM_THREADS": str(threads) for name in _THREADS}
     # A fixed hash seed: some libraries add up in the order of a set, and two hosts of one package must say the same.
     fixed = {"VECLIB_MAXIMUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0"}
-    return passed | limits | fixed
+    return quieted(passed | limits | fixed)
 
 
 def installing(base: Mapping[str, str]) -> dict[str, str]:

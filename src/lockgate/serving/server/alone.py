@@ -24,7 +24,7 @@ from lockgate.boundary.folder import Scratch
 from lockgate.boundary.routes import Arm, Revision, Role, Route, RouteTable
 from lockgate.boundary.trust import Trust
 from lockgate.boundary.trusted_types import TrustedTypes, check_types
-from lockgate.boundary.unpacking import Unpacked, unpack
+from lockgate.boundary.unpacking import Unpacked, unpack_all
 from lockgate.kernel.digest import short
 from lockgate.kernel.errors import Invalid, Refused, Unavailable
 
@@ -44,7 +44,7 @@ def add_options(asked: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         metavar="PATH",
-        help="serve this package, a folder or a file of `lockgate package`; again for one of another model",
+        help="serve this package, a folder or a file of `lockgate package` (an image: all in it); again for one of another model",
     )
     group.add_argument("--trusted-keys", type=Path, metavar="FILE", help="packages must be signed by one of these keys")
     group.add_argument("--key", action="append", metavar="ed25519:…", help="or by this one; again for one more")
@@ -100,11 +100,13 @@ def _trust(own: MutableMapping[str, Any], host: str) -> Trust | None:
     told = trusted.read(own["trusted_keys"]).keys if own["trusted_keys"] else ()
     more = trusted.trusting(own["key"] or ()).keys
     if told or more or own["trusted_keys"]:
-        return Trust((*told, *more))
+        if not (told or more):
+            raise Invalid(f"{own['trusted_keys']} names no key", hint="One key a line: `ed25519:BASE64 NAME`.")
+        return trusted.together((*told, *more))
     if not own["unsigned"] and not is_loopback(host):
         raise Refused(
             f"other machines can reach {host}, and nobody vouches for what is served there",
-            hint="Give --trusted-keys FILE or --key ed25519:…, or say --unsigned.",
+            hint="Give --key with the public key of who signed it, or say --unsigned.",
         )
     return None
 
@@ -125,7 +127,7 @@ def _folder() -> Iterator[Path]:
 
 def _laid_down(folder: Path, paths: Sequence[Path], trust: Trust | None, own: MutableMapping[str, Any]) -> dict[str, Any]:
     artifacts, home = folder / "artifacts", folder / "home"
-    taken = [_taken(path, artifacts, trust) for path in paths]
+    taken = [one for path in paths for one in _taken(path, artifacts, trust)]
     models = Counter(one.release.model for one in taken)
     if twice := [model for model, number in models.items() if number > 1]:
         raise Invalid(f"two packages of {twice[0]} found, one of each model expected")
@@ -147,11 +149,12 @@ def _laid_down(folder: Path, paths: Sequence[Path], trust: Trust | None, own: Mu
     }
 
 
-def _taken(path: Path, artifacts: Path, trust: Trust | None) -> Unpacked:
-    found = unpack(path, artifacts, trust)
-    release, signer = found.release, found.signer
-    facts = {"model": release.model, "version": release.version, "package": short(release.digest)}
-    log.info("package taken", extra=facts | {"signed_by": (signer.name or signer.key) if signer else None})
+def _taken(path: Path, artifacts: Path, trust: Trust | None) -> list[Unpacked]:
+    found = unpack_all(path, artifacts, trust)
+    for one in found:
+        release, signer = one.release, one.signer
+        facts = {"model": release.model, "version": release.version, "package": short(release.digest)}
+        log.info("package taken", extra=facts | {"signed_by": (signer.name or signer.key) if signer else None})
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lockgate.boundary import trust as keys
 from lockgate.boundary.trust import Trust, TrustedKey
 from lockgate.domain.models import ModelVersion
-from lockgate.domain.policy import PolicyRecord
+from lockgate.domain.policy import PolicyRecord, SignatureRule
 
 OWN = "this home"
 _DIGITS = 12  # of a key's id, for people
@@ -17,12 +17,17 @@ _DIGITS = 12  # of a key's id, for people
 def trust_in_force(record: PolicyRecord | None) -> Trust | None:
     """The keys whose signatures count, and those that were revoked; None: nothing need be signed.
 
-    A key that is revoked is revoked, wherever else it stands.
+    The home's own key is the one that it had when the policy was set: another that it signs with later counts once the policy is
+    set again.
     """
     if record is None or not record.policy.signatures.required:
         return None
-    rule = record.policy.signatures
-    own = (TrustedKey(record.own_key, OWN),) if record.own_key else ()
+    return trust_by(record.policy.signatures, record.own_key)
+
+
+def trust_by(rule: SignatureRule, own_key: str) -> Trust:
+    """own_key: this home's, "" where there is none. A key that is revoked is revoked, wherever else it stands."""
+    own = (TrustedKey(own_key, OWN),) if own_key else ()
     revoked = {one.key: TrustedKey(one.key, one.name, revoked=True) for one in keys.trusting(rule.revoked).keys}
     trusted = {one.key: one for one in (*own, *keys.trusting(rule.keys).keys)}
     return Trust(tuple((trusted | revoked).values()))

@@ -28,6 +28,7 @@ from lockgate.stages.deliver.rollout import weight_at
 from lockgate.stages.deliver.segments import concerns
 
 MOST_CELLS, MOST_LABELS, MOST_RECORDS = 512, 5_000, 5_000
+MOST_MODELS, MOST_VERSIONS = 16, 256  # that are looked up while nobody else may write
 MOST_FAULTS = 20  # that one answer tells of
 OLDEST = 400 * 86400.0  # seconds since a prediction whose label still counts
 LATE = 7 * 86400.0  # seconds since a block was opened
@@ -62,9 +63,17 @@ class Known:
 
 def models_of(report: Report) -> frozenset[str]:
     """All that it speaks of."""
-    block, standing = report.block, report.standing
-    named = {one.model for part in (block.cells, block.aside, block.feedback, report.records) for one in part}
+    standing = report.standing
+    named = {model for model, _ in versions_of(report)}
     return frozenset(named | ({model_of(standing)} if standing else set()))
+
+
+def versions_of(report: Report) -> frozenset[tuple[str, int]]:
+    """All that it speaks of, as (model, version)."""
+    block = report.block
+    return frozenset(
+        (one.model, one.version) for part in (block.cells, block.aside, block.feedback, report.records) for one in part
+    )
 
 
 def model_of(standing: Standing) -> str:
@@ -72,8 +81,21 @@ def model_of(standing: Standing) -> str:
     return standing.channel.partition("@")[0]
 
 
+def excess(report: Report) -> list[Fault]:
+    """Of what there is too much in it: known without a look at the state, so that nobody waits for a report that is refused."""
+    block = report.block
+    bounds = (
+        ("block.cells", len(block.cells) + len(block.aside), MOST_CELLS, "cells"),
+        ("block.feedback", len(block.feedback), MOST_LABELS, "labels"),
+        ("records", len(report.records), MOST_RECORDS, "records"),
+        ("block", len(models_of(report)), MOST_MODELS, "models"),
+        ("block", len(versions_of(report)), MOST_VERSIONS, "versions"),
+    )
+    return [Fault(path, f"{n} {what} found, at most {most} expected") for path, n, most, what in bounds if n > most]
+
+
 def faults(report: Report, known: Known) -> list[Fault]:
-    """What is wrong with it, the first few of it; nothing if it can be taken."""
+    """What is wrong with it otherwise, the first few of it; nothing if it can be taken."""
     found: list[Fault] = []
     for fault in _faults(report, known):
         found.append(fault)
@@ -104,8 +126,6 @@ def _by(cell: Cell, now: float) -> Cell:
 
 def _faults(report: Report, known: Known) -> Iterator[Fault]:
     block = report.block
-    if len(report.records) > MOST_RECORDS:
-        yield Fault("records", f"{len(report.records)} found, at most {MOST_RECORDS} expected")
     yield from _block_faults(block, known)
     for name, part in (("cells", block.cells), ("aside", block.aside)):
         for index, cell in enumerate(part):
@@ -135,8 +155,6 @@ def _block_faults(block: Block, known: Known) -> Iterator[Fault]:
         yield Fault("block.opened_at", f"{block.opened_at} to {block.closed_at} found, Unix seconds of the last 7 days expected")
     if block.lessons:
         yield Fault("block.lessons", "lessons found; they are sent to the data plane, with a key of scope learn")
-    if len(block.cells) + len(block.aside) > MOST_CELLS or len(block.feedback) > MOST_LABELS:
-        yield Fault("block", f"at most {MOST_CELLS} cells and {MOST_LABELS} labels expected")
 
 
 def _version_faults(item: Cell | Feedback | Record, known: Known) -> Iterator[Fault]:

@@ -133,7 +133,8 @@ def _export(session: Session, versions: Sequence[tuple[str, int]], folder: Path,
 
     with _Phases("dockerfile") as tell:
         tell("writing what the image is built from")
-        return export_image(session.world, versions, LocalOutbox(folder.parent), open_export(session.home, folder, base))
+        export = open_export(session.home, session.world, folder, base)
+        return export_image(session.world, versions, LocalOutbox(folder.parent), export)
 
 
 def _data(packaged: PackagedForm) -> dict[str, Any]:

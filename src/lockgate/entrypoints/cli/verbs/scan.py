@@ -152,7 +152,8 @@ def _all(session: Session) -> int:
 def _line(one: Scanned) -> str:
     name = f"{one.model} {one.version}"
     if one.scan is None:
-        return f"{name}: {click.style('could not be looked up', fg='yellow')}: {one.why_not}"
+        hint = f"\n  next: {one.hint}" if one.hint else ""
+        return f"{name}: {click.style('could not be looked up', fg='yellow')}: {one.why_not}{hint}"
     if not one.fresh:
         return f"{name}: nothing new ({len(one.scan.found)} known)"
     fresh = ", ".join(f"{weak.id} in {weak.package} {weak.version} ({weak.severity.name.lower()})" for weak in one.fresh)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ import click
 from lockgate.boundary.exposure import is_loopback
 from lockgate.boundary.manifest import Manifest
 from lockgate.boundary.trust import spelled
-from lockgate.boundary.unpacking import manifest_in, opened
+from lockgate.boundary.unpacking import manifest_in, opened_all
 from lockgate.entrypoints.cli.session import Session, verb
 from lockgate.entrypoints.cli.verbs.server import FILE, PORT
 from lockgate.kernel.digest import short
-from lockgate.kernel.errors import Invalid, LockgateError
+from lockgate.kernel.errors import LockgateError
 
 _PATH = click.Path(path_type=Path)
 _VALUED = ("host", "port", "workers", "grpc_port", "keys", "records", "memory", "tls_cert", "tls_key")
@@ -46,9 +47,9 @@ _LONGEST_ROW = 2000  # characters of an example that anybody would copy
 @click.option("--tls-cert", type=FILE, help="A certificate, with its chain (PEM).")
 @click.option("--tls-key", type=FILE, help="Its private key (PEM, not encrypted).")
 def serve(session: Session, paths: Sequence[Path], **given: Any) -> int:
-    """Serve packaged models, one of each FILE, without a home and without a control plane; Ctrl-C stops.
+    """Serve packaged models, those of each FILE, without a home and without a control plane; Ctrl-C stops.
 
-    FILE is what `lockgate package` made: a data file (*.lockgate), a wheel, or a folder as in an image.
+    FILE is what `lockgate package` made: a data file (*.lockgate), a wheel, an image (*.oci.tar), or a folder as in one.
     """
     plane = _Plane(_words(paths, given), given)
     signal.signal(signal.SIGTERM, plane.stop)
@@ -126,10 +127,7 @@ def _keys(said: Sequence[str]) -> list[str]:
     """
     from lockgate.wiring.verification import named_keys
 
-    lines = spelled(named_keys(said)).splitlines()
-    if said and not lines:
-        raise Invalid(f"no key found in {', '.join(said)}", hint="One key a line: `ed25519:BASE64 NAME`.")
-    return lines
+    return spelled(named_keys(said)).splitlines()
 
 
 def _address(given: Mapping[str, Any], port: int) -> str:
@@ -142,11 +140,12 @@ def _tell(session: Session, plane: _Plane, paths: Sequence[Path]) -> None:
     models = [{name: one[name] for name in ("model", "version", "package", "signed_by")} for one in plane.taken]
 
     def show() -> None:
-        for one, path in zip(models, paths, strict=True):
+        examples = dict(_examples(plane.address, paths))
+        for one in models:
             signer = f"signed by {one['signed_by']}" if one["signed_by"] else "signature not checked: --key says whose it must be"
             click.echo(f"  {one['model']} {one['version']}   package {one['package']}, {signer}")
             click.echo(f"  {plane.address}/v2/models/{one['model']}/infer")
-            for line in _example(plane.address, path):
+            for line in examples.get(one["model"], ()):
                 click.echo(f"    {line}")
         click.echo("Ctrl-C stops it.")
 
@@ -154,13 +153,16 @@ def _tell(session: Session, plane: _Plane, paths: Sequence[Path]) -> None:
     sys.stdout.flush()
 
 
-def _example(address: str, path: Path) -> Iterator[str]:
+def _examples(address: str, paths: Sequence[Path]) -> Iterator[tuple[str, list[str]]]:
+    """By model."""
+    for path in paths:
+        with suppress(LockgateError), opened_all(path, canonical=False) as sources:  # it may be gone since
+            for manifest in [manifest_in(one)[1] for one in sources]:
+                yield manifest.model, list(_example(address, manifest))
+
+
+def _example(address: str, manifest: Manifest) -> Iterator[str]:
     """A request that can be copied, of a row whose answer is known."""
-    try:
-        with opened(path, canonical=False) as source:
-            _, manifest = manifest_in(source)
-    except LockgateError:
-        return  # it was taken away since
     body = shlex.quote(json.dumps({"instances": [_first_row(manifest)]}, ensure_ascii=False))
     if len(body) <= _LONGEST_ROW:
         yield f"curl -s {address}/v2/models/{manifest.model}/infer -H 'content-type: application/json' -d {body}"

@@ -81,7 +81,7 @@ def up(session: Session, host: str, port: int, data_port: int, workers: str, **l
         click.echo("Ctrl-C stops everything." + (" Next, in another terminal: lockgate init DIR" if new else ""))
 
     # Whatever the policy asks of packages holds from the first one on: a data plane that starts loads by the table that it kept.
-    TrustedList(session.world.state, session.home.data_plane).look()
+    TrustedList(session.world.state, session.home.data_plane).lay_down()
     run(session.home, addresses, ready)
     click.echo("stopped")
 

@@ -53,7 +53,7 @@ def _show_made(made: Made) -> None:
         f"This is the only time that the key {made.key.id} is shown. Callers send it as `Authorization: Bearer KEY`.", err=True
     )
     if made.first:
-        click.echo("It is the first one: from now on the data plane of this home answers nobody without a key.", err=True)
+        click.echo("It is the first one for the data plane of this home: from now on that asks everybody for a key.", err=True)
 
 
 def _rate(text: str | None, burst: int | None) -> Rate | None:

@@ -11,6 +11,7 @@ import click
 from lockgate.entrypoints.cli import DONE, SAID_NO
 from lockgate.entrypoints.cli.session import Session, as_json, verb
 from lockgate.entrypoints.reading.forms import size_clause
+from lockgate.entrypoints.reading.predicates import builder, libraries, part, sources
 
 if TYPE_CHECKING:
     from lockgate.boundary.checking import Checked, CheckedPackage, Step
@@ -120,39 +121,23 @@ def _plain(text: str) -> str:
 def _named(key: TrustedKey | None) -> str:
     if key is None:
         return "nobody who is trusted"
-    return f"{key.name} ({key.key})" if key.name else key.key
+    from lockgate.boundary.public_keys import short_id
+
+    return (f"{key.name} ({key.key})" if key.name else key.key) + f", id {short_id(key.key)}"
 
 
 def _builder(provenance: dict[str, Any]) -> str:
-    """What a signed paper says may still be of another shape than ours, if another tool wrote it."""
-    details = provenance.get("runDetails")
-    builder, metadata = (details.get("builder"), details.get("metadata")) if isinstance(details, dict) else (None, None)
-    name = builder.get("id", "unknown") if isinstance(builder, dict) else "unknown"
-    ran = metadata if isinstance(metadata, dict) else {}
-    return f"{name}, {ran.get('invocationId', 'unknown run')}, {ran.get('finishedOn', 'at no known time')}"
+    ran = part(part(provenance, "runDetails"), "metadata")
+    return f"{builder(provenance)}, {ran.get('invocationId', 'unknown run')}, {ran.get('finishedOn', 'at no known time')}"
 
 
 def _sources(provenance: dict[str, Any]) -> str:
-    definition = provenance.get("buildDefinition")
-    found = definition.get("resolvedDependencies") if isinstance(definition, dict) else None
-    internal = definition.get("internalParameters") if isinstance(definition, dict) else None
-    named = [_source(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    dirty = isinstance(internal, dict) and internal.get("dirty") is True
+    named = [f"{name} {digits[:12]}" for name, digits in sources(provenance)]
+    dirty = part(part(provenance, "buildDefinition"), "internalParameters").get("dirty") is True
     return ", ".join(named or ["nothing that is named"]) + (" (with changes that were not committed)" if dirty else "")
 
 
-def _source(one: dict[str, Any]) -> str:
-    digest = one.get("digest")
-    digits = next(iter(digest.values()), "") if isinstance(digest, dict) else ""
-    return f"{one.get('name')} {str(digits)[:12]}"
-
-
 def _libraries(bill: dict[str, Any]) -> str:
-    components = bill.get("components")
-    named = [
-        f"{one.get('name')} {one.get('version')}"
-        for one in (components if isinstance(components, list) else ())
-        if isinstance(one, dict) and one.get("type") == "library" and one.get("scope") != "excluded"
-    ]
+    named = list(libraries(bill))
     more = f" and {len(named) - _LIBRARIES} more" if len(named) > _LIBRARIES else ""
     return f"{len(named)} libraries: {', '.join(named[:_LIBRARIES])}{more}" if named else "no libraries that are named"

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from lockgate.domain.models import RegisteredModel, RequestState, TransitionRequest
+from lockgate.domain.policy import CURRENT
 from lockgate.domain.rollouts import Rollout
 from lockgate.entrypoints.reading.answered import answered
 from lockgate.entrypoints.reading.asked import open_requests
@@ -22,6 +23,7 @@ from lockgate.entrypoints.reading.gates import gates_now, waivers_in_force
 from lockgate.entrypoints.reading.journey import Mark, journey
 from lockgate.entrypoints.reading.learning import Told, learning_of, learning_or_none
 from lockgate.entrypoints.reading.live import Live, live_models, trials_in_production, waiting_requests
+from lockgate.entrypoints.reading.papers import papers_of
 from lockgate.entrypoints.reading.progress import latest_evidence
 from lockgate.entrypoints.reading.scans import scans_now
 from lockgate.entrypoints.reading.segments import segment_clause
@@ -31,9 +33,21 @@ from lockgate.entrypoints.reading.words import status_line
 from lockgate.entrypoints.ui.pictures import Flight, Rates, flight, learned_rates
 from lockgate.entrypoints.ui.render import render, visit
 from lockgate.kernel.errors import Corrupt
-from lockgate.ports.state import ALIASES, FINDINGS, INBOX, MODELS, PROJECTS, REQUESTS, ROLLOUTS, TRIGGERS, VERSIONS, Reader
+from lockgate.ports.state import (
+    ALIASES,
+    FINDINGS,
+    INBOX,
+    MODELS,
+    POLICIES,
+    PROJECTS,
+    REQUESTS,
+    ROLLOUTS,
+    TRIGGERS,
+    VERSIONS,
+    Reader,
+)
 from lockgate.usecases.find_answers import open_glasses
-from lockgate.usecases.find_rollouts import rollouts_under_way
+from lockgate.usecases.find_rollouts import rollouts_of, rollouts_under_way
 from lockgate.usecases.find_rule import moves_from
 from lockgate.usecases.find_things import model_named, version_of
 from lockgate.usecases.live_workers import live_workers
@@ -174,11 +188,14 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         asked = open_requests(tx, now, visit(request)["me"], name, number)
         moves = moves_from(tx, found)
         forms = forms_of(tx, name, number)
-    damage = None
+        policy = tx.get(POLICIES, CURRENT)
+        trials = [(one, status_line(one, latest_evidence(tx, one.id))) for one in rollouts_of(tx, name, number)]
+    manifest, papers, damage = None, None, None
     try:
         manifest = manifest_of(desk.world.artifacts, found.digest)
+        papers = papers_of(desk.world.artifacts, found, policy)
     except Corrupt as error:
-        manifest, damage = None, error.message
+        damage = error.message
     return render(
         request,
         "version.html",
@@ -188,6 +205,8 @@ def version(request: Request, desk: DeskHere, name: str, number: int) -> Respons
         most=_LISTED,
         forms=forms,
         manifest=manifest,
+        papers=papers,
+        trials=trials,
         damage=damage,
         closed=[one for one in requests if one.state is not RequestState.OPEN],
         asked=asked,

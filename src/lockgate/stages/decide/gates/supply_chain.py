@@ -5,13 +5,17 @@ so that one alone can be waived until a day. One further result says what was lo
 
 What is known grows after a version was registered. `judge_again` puts the latest scans in the place of what was known then, under
 the limits that the version was registered by: those stand in its results.
+
+What other tools report may be anybody's file, so it comes on top: it can add a weakness, a name or a graver rating, and it cannot
+hide, rename or lower what our own tools found, nor what a third tool did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from lockgate.domain.verdicts import GateResult, GateVerdict
@@ -65,7 +69,7 @@ def judge_scan(spec: VulnerabilitiesSpec, packages: int, found: Found, report: s
     }
     old = _too_old(found, spec.snapshot_age, now)
     verdict = GateVerdict.ERROR if old else GateVerdict.PASS
-    return GateResult(GATE, SCANNED, verdict, f"{said}. {old}" if old else said, measured), *_failing(told)
+    return GateResult(GATE, SCANNED, verdict, f"{said}. {old}" if old else said, measured), *_failing(told.counting)
 
 
 def unscanned(spec: VulnerabilitiesSpec, why: str) -> tuple[GateResult, ...]:
@@ -105,11 +109,13 @@ def judge_again(
         return kept
     limits = _limits_in(scanned.measured)
     own = [scan for scan in latest if scan.tool in OWN_TOOLS]
-    told = _sorted(limits, merged(one for scan in latest for one in scan.found))
+    ours = merged(one for scan in own for one in scan.found)
+    told = _sorted(limits, ours)
+    on_top = [_sorted(limits, _as_ours(ours, scan.found)).counting for scan in latest if scan.tool not in OWN_TOOLS]
     before = () if own else tuple(one for one in kept if _is_finding(one))
     first = _scanned_again(own[-1], limits, told, scanned) if own else scanned
     known = {one.rule for one in before}
-    fresh = tuple(one for one in _failing(told) if one.rule not in known)
+    fresh = tuple(one for one in _failing([*told.counting, *chain(*on_top)]) if one.rule not in known)
     others = tuple(one for one in kept if one is not scanned and not _is_finding(one))
     return *others, first, *before, *fresh
 
@@ -119,6 +125,20 @@ def _scanned_again(scan: Scan, limits: Limits, told: Sorted, before: GateResult)
     said = f"{scan.subject} held against {scan.database} by {scan.tool} again, {when}: {_summary(limits, told)}"
     measured = {**before.measured, "tool": scan.tool, "database": scan.database, "report": scan.report}
     return GateResult(GATE, SCANNED, GateVerdict.PASS, said, measured)
+
+
+def _as_ours(ours: Sequence[Vulnerability], theirs: Iterable[Vulnerability]) -> Iterator[Vulnerability]:
+    """What another tool found, by the name that we say where we know the weakness: a waiver of ours then holds for it too."""
+    by_name = {(one.package, one.version, name): one for one in ours for name in one.names}
+    for one in theirs:
+        same = [by_name[key] for name in sorted(one.names) if (key := (one.package, one.version, name)) in by_name]
+        yield from (replace(one, id=known.id, aliases=_other_names(known, one)) for known in dict.fromkeys(same))
+        if not same:
+            yield one
+
+
+def _other_names(known: Vulnerability, one: Vulnerability) -> tuple[str, ...]:
+    return tuple(sorted((known.names | one.names) - {known.id}))
 
 
 def _paper_now(before: GateResult, there: bool) -> GateResult:  # noqa: FBT001 - the second of two
@@ -156,16 +176,16 @@ def _weight(severity: Severity) -> Severity:
     return Severity.HIGH if severity is Severity.UNKNOWN else severity
 
 
-def _failing(told: Sorted) -> tuple[GateResult, ...]:
+def _failing(counting: Iterable[Vulnerability]) -> tuple[GateResult, ...]:
     by_rule: dict[str, list[Vulnerability]] = {}
-    for one in told.counting:
+    for one in counting:
         by_rule.setdefault(rule_of(one), []).append(one)
     return tuple(_failed(rule, found) for rule, found in by_rule.items())
 
 
 def _failed(rule: str, found: Sequence[Vulnerability]) -> GateResult:
-    """found: the same weakness; of one package in several versions, as an image may hold it."""
-    worst = max(found, key=lambda one: _weight(one.severity))
+    """found: the same weakness, the first as our own tools say; of one package in several versions, as an image may hold it."""
+    worst = max(found, key=lambda one: (_weight(one.severity), one.severity))
     versions = " and ".join(dict.fromkeys(one.version for one in found if one.version))
     title = f": {worst.title}" if worst.title else ""
     mended = f"mended in {', '.join(worst.fixed_in[:_NAMED])}" if worst.fixed_in else "no version without it is known"
@@ -176,7 +196,7 @@ def _failed(rule: str, found: Sequence[Vulnerability]) -> GateResult:
         "version": versions,
         "severity": worst.severity.name,
         "fixed_in": list(worst.fixed_in),
-        "aliases": list(worst.aliases),
+        "aliases": sorted({name for one in found for name in one.names} - {worst.id}),
     }
     return GateResult(GATE, rule, GateVerdict.FAIL, said, facts)
 

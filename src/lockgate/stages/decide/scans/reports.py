@@ -48,7 +48,8 @@ def read(content: bytes) -> Report:
         if needed <= keys:
             return _report(kind, reader, content)
     known = ", ".join(kind for _, kind, _ in _KINDS)
-    raise Invalid(f"a report with {', '.join(sorted(keys)[:8])!r:.200} found, one of {known} expected", hint=_HINT)
+    what = f"a report with {', '.join(sorted(keys)[:8])!r:.200}" if keys else "an empty report"
+    raise Invalid(f"{what} found, one of {known} expected", hint=_HINT)
 
 
 _HINT = "Write it with: trivy … --format json · grype … -o json · clairctl report --out json … · or as SARIF 2.1.0."
