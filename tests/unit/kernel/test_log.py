@@ -15,8 +15,10 @@ LIBRARY = "alembic.runtime.migration"
 @pytest.fixture
 def _as_before() -> Iterator[None]:
     root, alembic = logging.getLogger(), logging.getLogger("alembic")
-    handlers, levels = root.handlers[:], (root.level, alembic.level)
+    handlers, levels, propagates = root.handlers[:], (root.level, alembic.level), alembic.propagate
+    alembic.propagate = True  # other libraries, once they are imported, take its words for themselves
     yield
+    alembic.propagate = propagates
     root.handlers[:] = handlers
     root.setLevel(levels[0])
     alembic.setLevel(levels[1])
