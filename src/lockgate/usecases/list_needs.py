@@ -39,7 +39,12 @@ def list_needs(distributions: Distributions, manifest: Manifest) -> tuple[Distri
     """
     if manifest.requirements:
         return tuple(sorted(map(_pinned, manifest.requirements)))
-    return distributions.needed_by((*SERVING, *RUNTIMES.get(manifest.runtime, ())))
+    return distributions.needed_by((*SERVING, *RUNTIMES.get(manifest.runtime, ()), *_native(manifest)))
+
+
+def _native(manifest: Manifest) -> tuple[str, ...]:
+    """What MLflow saved in another library's own file is loaded by that library's runtime."""
+    return RUNTIMES.get(str(manifest.options.get("flavor", "")), ()) if manifest.runtime == "mlflow" else ()
 
 
 def needs_of(artifacts: ArtifactStore, distributions: Distributions, manifest: Manifest) -> tuple[Distribution, ...]:
